@@ -1,0 +1,73 @@
+"""From what a verb was given to a frozen request, or a clear ``InvalidRequestError``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from gensdk._registry import near
+from gensdk.errors import InvalidRequestError
+from gensdk.types import Media, Request
+
+__all__ = ["build_request", "read_media"]
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+async def read_media(values: dict[str, Any]) -> dict[str, Any]:
+    """Replace paths and bytes by ``Media``; files are read off the event loop.
+
+    Raises:
+        InvalidRequestError: A file cannot be read.
+    """
+    return {name: await _as_media(value) for name, value in values.items() if value is not None}
+
+
+async def _as_media(value: Any) -> Any:
+    if isinstance(value, Path):
+        try:
+            return await asyncio.to_thread(Media.read, value)
+        except OSError as error:
+            raise InvalidRequestError(f"cannot read {str(value)!r}: {error.strerror}") from error
+    if isinstance(value, bytes | bytearray | memoryview):
+        return Media(data=bytes(value))
+    if isinstance(value, list | tuple) and any(
+        isinstance(item, Path | bytes | bytearray | memoryview) for item in value
+    ):
+        return [await _as_media(item) for item in value]
+    return value
+
+
+def build_request(kind: type[RequestT], values: Mapping[str, Any]) -> RequestT:
+    """Validate the values of a verb.
+
+    Raises:
+        InvalidRequestError: One line for each field that is wrong, with near matches for a field
+            that does not exist.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        lines = dict.fromkeys(_line(kind, item) for item in error.errors(include_url=False))
+        raise InvalidRequestError("; ".join(lines)) from None
+    except TypeError as error:  # a tool function without a schema
+        raise InvalidRequestError(str(error)) from error
+
+
+def _line(kind: type[Request], item: Any) -> str:
+    location = [str(step) for step in item["loc"]]
+    name = location[0] if location else ""
+    if item["type"] == "extra_forbidden" and len(location) == 1:
+        return f"unknown parameter {name!r}.{near(name, list(kind.model_fields))}"
+    path = ".".join(step for step in location if step not in _UNION_STEPS)
+    message = str(item["msg"]).removeprefix("Value error, ")
+    given = item.get("input")
+    shown = f" (given: {given!r})" if isinstance(given, int | float | str | None) else ""
+    return f"{path}: {message}{shown[:200]}" if path else message
+
+
+_UNION_STEPS = frozenset({"constrained-str", "str", "constrained-tuple", "tuple[Message, ...]"})

@@ -1,0 +1,48 @@
+"""The typed answer: a model's text parsed and validated against the schema asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gensdk.errors import OutputValidationError
+from gensdk.types import TextRequest, TextResponse
+
+__all__ = ["with_output"]
+
+_FENCE = "```"
+
+
+def with_output(request: TextRequest, response: TextResponse[Any]) -> TextResponse[Any]:
+    """Put the validated ``output`` on a response, where one was asked for.
+
+    A provider's promise to keep to a schema is not believed; the text is always checked here.
+    An answer that calls tools or declines has no output.
+
+    Raises:
+        OutputValidationError: The text does not fit; the error keeps it.
+    """
+    if request.output is None or response.tool_calls or response.refusal is not None:
+        return response
+    text = _without_fence(response.text)
+    try:
+        return response.replace(output=request.output.parse(text))
+    except ValueError as error:
+        cut = " (the answer was cut at max_tokens)" if response.finish_reason == "length" else ""
+        raise OutputValidationError(
+            f"the answer does not fit the schema {request.output.name!r}{cut}: {error}",
+            text=response.text,
+            problems=str(error).splitlines(),
+            provider=response.provider,
+            model=response.model,
+            request_id=response.request_id,
+            attempts=response.attempts,
+            partial=response,
+        ) from None
+
+
+def _without_fence(text: str) -> str:
+    """Take off the Markdown fence that models without a schema mode like to put around JSON."""
+    stripped = text.strip()
+    if stripped.startswith(_FENCE) and stripped.endswith(_FENCE) and "\n" in stripped:
+        return stripped[stripped.index("\n") + 1 : -len(_FENCE)]
+    return stripped

@@ -1,0 +1,146 @@
+"""The keyword arguments of the verbs, listed once.
+
+They are the fields of the requests in ``gensdk.types``; what each one means is written there. A
+test keeps both lists equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from pydantic import BaseModel
+
+from gensdk._resolve import ModelLike
+from gensdk.policy import Retry, Timeouts
+from gensdk.types import (
+    URL,
+    AudioFormat,
+    EmbedTask,
+    ImageFormat,
+    ImageQuality,
+    JsonObject,
+    Media,
+    ReasoningEffort,
+    Timestamps,
+    ToolChoice,
+    Unsupported,
+)
+
+__all__ = [
+    "CallParameters",
+    "EmbedParameters",
+    "ImageParameters",
+    "MediaLike",
+    "ModerationParameters",
+    "SpeechParameters",
+    "TextParameters",
+    "TranscriptionParameters",
+]
+
+MediaLike = Media | URL | Path | bytes
+"""Media on the way in. A ``str`` is never one: write ``Path(...)`` or ``URL(...)``."""
+
+
+class CallParameters(TypedDict, total=False):
+    """What every verb takes.
+
+    ``model``: see ``gensdk.Client``. ``options``: vendor options by provider. ``extra``: fields
+    for the provider's body, verbatim. ``timeouts``: a ``Timeouts``, or seconds in total.
+    """
+
+    model: ModelLike | None
+    options: Mapping[str, BaseModel | JsonObject]
+    extra: JsonObject
+    unsupported: Unsupported | None
+    tag: str | None
+    timeouts: Timeouts | float | None
+    retry: Retry | None
+
+
+class TextParameters(CallParameters, total=False):
+    """Keyword arguments of ``text`` and ``stream_text``; see ``gensdk.types.TextRequest``."""
+
+    system: str | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    logit_bias: dict[int, float] | None
+    seed: int | None
+    stop: str | Sequence[str] | None
+    n: int | None
+    logprobs: int | None
+    tools: Sequence[Any]
+    tool_choice: ToolChoice | None
+    parallel_tool_calls: bool | None
+    reasoning_effort: ReasoningEffort | None
+    verbosity: Literal["low", "medium", "high"] | None
+    user_id: str | None
+    service_tier: str | None
+    cache_key: str | None
+    metadata: dict[str, str] | None
+
+
+class ImageParameters(CallParameters, total=False):
+    """Keyword arguments of ``image`` and ``stream_image``; see ``gensdk.types.ImageRequest``."""
+
+    images: Sequence[MediaLike]
+    mask: Media | Path | bytes | None
+    size: str | tuple[int, int] | None
+    aspect_ratio: str | None
+    n: int | None
+    seed: int | None
+    quality: ImageQuality | None
+    style: str | None
+    negative_prompt: str | None
+    steps: int | None
+    guidance_scale: float | None
+    strength: float | None
+    background: Literal["auto", "transparent", "opaque"] | None
+    format: ImageFormat | None
+    compression: int | None
+    moderation: Literal["auto", "low", "strict"] | None
+    user_id: str | None
+
+
+class SpeechParameters(CallParameters, total=False):
+    """Keyword arguments of ``speech`` and ``stream_speech``; see ``SpeechRequest``."""
+
+    voice: str | None
+    instructions: str | None
+    speed: float | None
+    language: str | None
+    format: AudioFormat | None
+    sample_rate: int | None
+    seed: int | None
+
+
+class TranscriptionParameters(CallParameters, total=False):
+    """Keyword arguments of ``transcribe``; see ``gensdk.types.TranscriptionRequest``."""
+
+    language: str | None
+    prompt: str | None
+    keywords: Sequence[str]
+    timestamps: Timestamps | None
+    diarize: bool
+    temperature: float | None
+    translate: bool
+
+
+class EmbedParameters(CallParameters, total=False):
+    """Keyword arguments of ``embed``; see ``gensdk.types.EmbedRequest``."""
+
+    dimensions: int | None
+    task: EmbedTask | None
+    user_id: str | None
+
+
+class ModerationParameters(CallParameters, total=False):
+    """Keyword arguments of ``moderate``; see ``gensdk.types.ModerationRequest``."""
+
+    images: Sequence[MediaLike]

@@ -1,0 +1,37 @@
+"""The order of the policies, written once. No other file knows it.
+
+``observe > cache > budget > deadline > route > split > breaker > retry > limit > one attempt``
+
+Cache and budget will stand outside the deadline, the breaker between route and retry: their
+places are fixed here before they exist, because everything else depends on the order. Retry
+stands outside limit, so waiting for another try holds no place; split stands inside the route,
+so one hop answers all parts of a large request, and outside retry, so only a failed part is
+repeated. Streams pass the same way: their step ends with the first output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gensdk.policy import (
+    Attempter,
+    Deadline,
+    Invoke,
+    Limit,
+    Limiter,
+    Observer,
+    Retrier,
+    Router,
+    Splitter,
+    Step,
+)
+
+__all__ = ["build"]
+
+
+def build(invoke: Invoke, *, limit: Limit | Mapping[str, Limit] | None) -> Step:
+    """Wrap one attempt into the policies, innermost first."""
+    step = Attempter(invoke).step()
+    for layer in (Limiter(limit), Retrier(), Splitter(), Router(), Deadline(), Observer()):
+        step = layer.wrap(step)
+    return step

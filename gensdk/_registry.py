@@ -1,0 +1,78 @@
+"""From ``"provider:model"`` to a backend.
+
+Backends come from the client's own ``backends=``, else from entry points of the group
+``gensdk.backends``, gensdk's own included. Nothing is imported before a provider is named.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+
+from gensdk.errors import ConfigurationError, UnknownBackendError
+from gensdk.spec import Backend, BackendFactory
+
+__all__ = ["GROUP", "Registry", "near"]
+
+GROUP = "gensdk.backends"
+
+
+def near(word: str, known: list[str]) -> str:
+    """`` Did you mean …?`` with the nearest names, or nothing."""
+    found = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+class Registry:
+    """The backends of one client, made when first asked for and closed together."""
+
+    def __init__(self, given: Mapping[str, Backend]) -> None:
+        """Take the user's backends; those are never closed here."""
+        for name in given:
+            if not name or ":" in name:
+                raise ConfigurationError(f"backend name {name!r}: a word without ':'")
+        self._given = dict(given)
+        self._made: dict[str, Backend] = {}
+
+    def names(self) -> list[str]:
+        """Every provider name that can be used."""
+        return sorted({*self._given, *_own_points(), *_all_points()})
+
+    def backend(self, name: str) -> Backend:
+        """The backend of a provider; one for each name.
+
+        Raises:
+            UnknownBackendError: No backend has that name.
+        """
+        known = self._given.get(name) or self._made.get(name)
+        if known is not None:
+            return known
+        point = _own_points().get(name) or _all_points().get(name)
+        if point is None:
+            raise UnknownBackendError(
+                f"no backend is called {name!r}.{near(name, self.names())} "
+                f"Known: {', '.join(self.names())}"
+            )
+        factory: BackendFactory = point.load()
+        made = self._made[name] = factory(name)
+        return made
+
+    async def aclose(self) -> None:
+        """Close the backends made here."""
+        made, self._made = self._made, {}
+        for backend in made.values():
+            await backend.aclose()
+
+
+def _own_points() -> dict[str, EntryPoint]:
+    """Gensdk's own entry points, read without a walk over every installed package."""
+    try:
+        points = distribution("gensdk").entry_points
+    except PackageNotFoundError:
+        return {}
+    return {point.name: point for point in points if point.group == GROUP}
+
+
+def _all_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}

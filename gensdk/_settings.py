@@ -1,0 +1,87 @@
+"""Which model answers when none is named: code, environment, TOML file, catalogue, demo."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gensdk.errors import ConfigurationError, UnknownModelError
+from gensdk.types import ABILITIES, Ability
+
+__all__ = ["DEMO_MODELS", "ENVIRONMENT", "default_model", "file_models"]
+
+ENVIRONMENT: dict[Ability, str] = {
+    ability: f"GENSDK_{ability.upper()}_MODEL" for ability in ABILITIES
+}
+"""Environment variable with the default model of each ability."""
+
+DEMO_MODELS: dict[Ability, str] = {"text": "local:storyteller"}
+"""Built-in models that answer when nothing at all is set up; they say that they are demos."""
+
+
+def file_models(environ: Mapping[str, str] = os.environ) -> dict[str, str | list[str]]:
+    """Models and aliases from the first TOML file there is.
+
+    Looked for: the path in ``GENSDK_CONFIG``, ``gensdk.toml`` and ``pyproject.toml`` in the
+    current folder, ``gensdk/config.toml`` in the user's configuration folder. The table is
+    ``[tool.gensdk.models]``, or ``[models]`` in gensdk's own files. Nothing but names of models
+    is read: keys and addresses do not belong in a project's files.
+
+    Raises:
+        ConfigurationError: The file cannot be read, is no TOML, or has values of another kind.
+    """
+    named = environ.get("GENSDK_CONFIG")
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    candidates = [Path("gensdk.toml"), Path("pyproject.toml"), home / "gensdk" / "config.toml"]
+    for path in [Path(named)] if named else candidates:
+        if not named and not path.is_file():
+            continue
+        models = _models_of(path)
+        if models or named:
+            return models
+    return {}
+
+
+def _models_of(path: Path) -> dict[str, str | list[str]]:
+    try:
+        with path.open("rb") as file:
+            data = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    table = data.get("tool", {}).get("gensdk", {})
+    if not table and path.name != "pyproject.toml":
+        table = data
+    models = table.get("models", {})
+    for name, value in models.items() if isinstance(models, dict) else [("models", models)]:
+        if isinstance(value, str) or (
+            isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+        ):
+            continue
+        raise ConfigurationError(f"{path}: {name} = {value!r}: give a model name or a list of them")
+    return dict(models)
+
+
+def default_model(ability: Ability, environ: Mapping[str, str] = os.environ) -> str:
+    """The catalogue's default of a provider whose key is set, else the built-in demo.
+
+    Raises:
+        UnknownModelError: Neither is there for this ability; the message says what to set.
+    """
+    from gensdk.catalog import DEFAULTS
+
+    today = datetime.now(UTC).date()
+    for row in DEFAULTS:
+        serves = row.until is None or today < row.until
+        if row.ability == ability and environ.get(row.key_env) and serves:
+            return f"{row.provider}:{row.model}"
+    if ability in DEMO_MODELS:
+        return DEMO_MODELS[ability]
+    keys = ", ".join(dict.fromkeys(row.key_env for row in DEFAULTS if row.ability == ability))
+    raise UnknownModelError(
+        f'no model for {ability!r}: pass model="provider:model", or '
+        f"Client(models={{{ability!r}: …}}), or set {ENVIRONMENT[ability]}"
+        + (f", or a key ({keys})" if keys else "")
+    )

@@ -1,0 +1,122 @@
+"""Runs the tools a model asks for, between the steps of one answer (``max_steps``)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gensdk.errors import InvalidRequestError
+from gensdk.types import (
+    Attempt,
+    Message,
+    ResponseWarning,
+    TextRequest,
+    TextResponse,
+    Tool,
+    ToolCallPart,
+    Usage,
+)
+
+__all__ = ["answer_with_tools", "check_steps", "run_tool"]
+
+Ask = Callable[[TextRequest], Awaitable[TextResponse[Any]]]
+
+
+def check_steps(request: TextRequest, max_steps: int) -> None:
+    """Refuse settings with which tools could not be run.
+
+    Raises:
+        InvalidRequestError: ``max_steps`` below 1, or over 1 with a tool that is no function.
+    """
+    if max_steps < 1:
+        raise InvalidRequestError(f"max_steps: 1 or more (given: {max_steps})")
+    if max_steps > 1:
+        mute = [tool.name for tool in request.tools if tool.function is None]
+        if mute:
+            raise InvalidRequestError(
+                f"max_steps runs tools, but {', '.join(mute)} has no function; pass the Python "
+                "function itself, or leave max_steps out and run the calls yourself"
+            )
+        if request.n not in {None, 1}:
+            raise InvalidRequestError("max_steps and n do not go together: one answer at a time")
+
+
+async def answer_with_tools(ask: Ask, request: TextRequest, max_steps: int) -> TextResponse[Any]:
+    """Ask, run the tools that are called, ask again with their results, until there are none.
+
+    The response is the last step's, with usage, warnings and attempts of all steps. When the
+    steps are used up, the response still holds the open calls (``finish_reason="tool_calls"``).
+    """
+    history = list(request.messages)
+    done: list[Message] = []
+    answers: list[TextResponse[Any]] = []
+    for step in range(max_steps):
+        answers.append(await ask(request.model_copy(update={"prompt": (*history, *done)})))
+        calls = answers[-1].tool_calls
+        if not calls or step == max_steps - 1:
+            break
+        done.append(answers[-1].message)
+        done.extend(await _run_all(request.tools, calls))
+    return _joined(answers, tuple(done))
+
+
+async def _run_all(tools: tuple[Tool, ...], calls: tuple[ToolCallPart, ...]) -> list[Message]:
+    """Run calls side by side. An exception of the user's function is raised as it is."""
+    by_name = {tool.name: tool for tool in tools}
+    tasks: list[asyncio.Task[Message]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run_tool(by_name, call)) for call in calls]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def run_tool(tools: dict[str, Tool], call: ToolCallPart) -> Message:
+    """Run one call and give its result as a message.
+
+    What the model got wrong (an unknown tool, arguments that do not fit) goes back to the model
+    as an error to correct. Plain functions run in a thread, so they may block.
+    """
+    tool = tools.get(call.name)
+    if tool is None or tool.function is None:
+        known = ", ".join(tools)
+        return Message.tool(
+            call.id, f"there is no tool {call.name!r}; tools: {known}", is_error=True
+        )
+    if call.malformed is not None:
+        return Message.tool(call.id, "the arguments are not a JSON object", is_error=True)
+    try:
+        arguments = tool.validate_arguments(call.arguments)
+    except ValueError as error:
+        return Message.tool(call.id, f"wrong arguments: {error}", is_error=True)
+    if inspect.iscoroutinefunction(tool.function):
+        result = await tool.function(**arguments)
+    else:
+        result = await asyncio.to_thread(tool.function, **arguments)
+        if inspect.isawaitable(result):
+            result = await result
+    return Message.tool(call.id, result)
+
+
+def _joined(answers: list[TextResponse[Any]], steps: tuple[Message, ...]) -> TextResponse[Any]:
+    if len(answers) == 1:
+        return answers[0]
+    attempts: tuple[Attempt, ...] = tuple(one for answer in answers for one in answer.attempts)
+    warnings: dict[ResponseWarning, None] = {}
+    for answer in answers:
+        warnings |= dict.fromkeys(answer.warnings)
+    costs = [answer.cost for answer in answers]
+    total = None
+    if all(cost is not None for cost in costs):
+        known = [cost for cost in costs if cost is not None]
+        total = known[0].model_copy(update={"amount": sum(cost.amount for cost in known)})
+    return answers[-1].replace(
+        usage=sum((answer.usage for answer in answers), Usage()),
+        cost=total,
+        warnings=tuple(warnings),
+        attempts=attempts,
+        steps=steps,
+    )

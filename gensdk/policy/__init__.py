@@ -1,0 +1,25 @@
+"""What may happen between a request and a backend; one file each.
+
+Rule of the room: a policy knows requests, responses and errors, never a vendor. Each is a small
+frozen class the user passes, and a layer that wraps the next step. The order of the layers is in
+``gensdk._pipeline`` and nowhere else.
+"""
+
+from .attempt import Attempter, Invoke
+from .call import Call, Hop, Outcome, Step
+from .deadline import Deadline
+from .hooks import AttemptFinished, CallFinished, CallStarted, Fact, Hook, emitter
+from .limit import Limit, Limiter
+from .observe import Observer
+from .price import price
+from .retry import Retrier, Retry
+from .route import Route, Router
+from .split import Splitter
+from .stream import OpenStream
+from .timeouts import Phases, Timeouts
+
+__all__ = [
+    "AttemptFinished", "Attempter", "Call", "CallFinished", "CallStarted", "Deadline", "Fact",
+    "Hook", "Hop", "Invoke", "Limit", "Limiter", "Observer", "OpenStream", "Outcome", "Phases",
+    "Retrier", "Retry", "Route", "Router", "Splitter", "Step", "Timeouts", "emitter", "price",
+]  # fmt: skip

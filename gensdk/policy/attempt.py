@@ -1,0 +1,165 @@
+"""One attempt at one hop: the innermost step, the only one that touches a backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from gensdk.errors import (
+    GenSDKError,
+    OutcomeUnknownError,
+    Phase,
+    StreamInterruptedError,
+    TimedOutError,
+    UnsupportedFeatureError,
+)
+from gensdk.types import Attempt, Response
+
+from .call import Call, Outcome, Step
+from .hooks import AttemptFinished
+from .stream import OpenStream
+
+__all__ = ["Attempter"]
+
+Invoke = Callable[[Call], Any]
+"""Calls the backend's method for a call: gives an awaitable, or an async generator of events."""
+
+
+class Attempter:
+    """The attempt layer: clocks, records and hooks of single attempts."""
+
+    def __init__(self, invoke: Invoke) -> None:
+        """Take the function that calls the backend."""
+        self._invoke = invoke
+
+    def step(self) -> Step:
+        """The innermost step."""
+        return self._run
+
+    async def _run(self, call: Call) -> Outcome:
+        if call.streaming:
+            return await self._open(call)
+        async with _recorded(call) as record, _clock(call, call.phases.attempt, "attempt"):
+            response: Response = await self._invoke(call)
+            record.answered(response)
+        return response
+
+    async def _open(self, call: Call) -> Outcome:
+        async with _recorded(call) as record:
+            events = self._invoke(call)
+            try:
+                async with _clock(call, call.phases.first_output, "first_output"):
+                    first = await anext(events, None)
+                if first is None:
+                    raise StreamInterruptedError("the stream ended before any output")
+            except BaseException:
+                await events.aclose()
+                raise
+            stream: OpenStream[Any] = OpenStream(call, first, events)
+            stream.settle = record.stream_ended
+            record.streaming = True
+        return stream
+
+
+class _Record:
+    """Builds the ``Attempt`` while it runs, and hands it out once."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.began = call.clock()
+        self.streaming = False
+        self.request_id: str | None = None
+
+    def answered(self, response: Response) -> None:
+        self.request_id = response.request_id
+
+    def stream_ended(self, response: Response | None, error: BaseException | None) -> None:
+        if response is not None:
+            self.request_id = response.request_id
+            self.add("ok")
+        elif isinstance(error, GenSDKError):
+            self.add("error", error)
+        else:
+            self.add("cancelled")
+
+    def add(
+        self,
+        outcome: Literal["ok", "error", "skipped", "cancelled"],
+        error: BaseException | None = None,
+    ) -> None:
+        call = self.call
+        known = error if isinstance(error, GenSDKError) else None
+        free = call.here.facts.local
+        default = "no" if free else {"ok": "yes", "cancelled": "maybe"}.get(outcome, "maybe")
+        attempt = Attempt(
+            provider=call.here.provider,
+            model=call.here.model,
+            outcome=outcome,
+            error=known.kind if known else type(error).__name__ if error else None,
+            message=known.message if known else None,
+            status=known.status if known else None,
+            request_id=known.request_id if known else self.request_id,
+            start_s=self.began - call.started,
+            duration_s=call.clock() - self.began,
+            delay_s=call.delay_s,
+            billed=known.billed if known else default,
+        )
+        call.attempts.append(attempt)
+        call.emit(AttemptFinished(call.id, call.ability, attempt))
+
+
+@asynccontextmanager
+async def _recorded(call: Call) -> AsyncIterator[_Record]:
+    record = _Record(call)
+    try:
+        yield record
+    except GenSDKError as error:
+        final = _outcome_unknown(call, call.blame(error))
+        refused = isinstance(final, UnsupportedFeatureError) and final.status is None
+        record.add("skipped" if refused else "error", final)
+        if final is error:
+            raise
+        raise final from error
+    except asyncio.CancelledError:
+        record.add("cancelled")
+        raise
+    except Exception as error:
+        record.add("error", error)
+        raise
+    if not record.streaming:
+        record.add("ok")
+
+
+def _outcome_unknown(call: Call, error: GenSDKError) -> GenSDKError:
+    """A paid request that was sent and timed out here is not known to have failed."""
+    if not isinstance(error, TimedOutError) or error.billed == "no" or not call.paid_once:
+        return error
+    return OutcomeUnknownError(
+        f"{error.message}; {call.here} may still finish, and bill, this {call.ability} request, "
+        "so it is not sent again. Retry(unknown_outcome=True) repeats it all the same",
+        provider=error.provider,
+        model=error.model,
+        request_id=error.request_id,
+    )
+
+
+@asynccontextmanager
+async def _clock(call: Call, seconds: float, phase: Phase) -> AsyncIterator[None]:
+    if seconds >= call.left_s:  # the deadline's own clock strikes first
+        yield
+        return
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        what = "an answer" if phase == "attempt" else "the first output"
+        raise TimedOutError(
+            f"no {what.removeprefix('an ').removeprefix('the ')} within {seconds:g} s",
+            phase=phase,
+            billed="no" if call.here.facts.local else "maybe",
+        ) from None

@@ -1,0 +1,159 @@
+"""One logical call on its way through the policies, and what a step of the way is."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gensdk.errors import GenSDKError
+from gensdk.types import Ability, Attempt, Request, Response, ResponseWarning, Unsupported
+
+from .hooks import Fact
+from .timeouts import Phases
+
+if TYPE_CHECKING:
+    from .retry import Retry
+    from .route import Route
+    from .stream import OpenStream
+
+__all__ = ["PAID_ONCE", "Call", "Facts", "Hop", "Outcome", "Step"]
+
+PAID_ONCE: frozenset[Ability] = frozenset({"image", "speech"})
+"""Abilities whose single calls cost enough that a lost answer must not be bought again."""
+
+
+class Facts(Protocol):
+    """What the policies need to know of a model (``gensdk.spec.Capabilities`` has it)."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it runs on this machine."""
+        ...
+
+    @property
+    def demo(self) -> bool:
+        """Whether it is a built-in demonstration model."""
+        ...
+
+    @property
+    def max_candidates(self) -> int | None:
+        """Candidates in one attempt."""
+        ...
+
+    @property
+    def max_inputs(self) -> int | None:
+        """Embedding inputs in one attempt."""
+        ...
+
+    @property
+    def max_input_bytes(self) -> int | None:
+        """Bytes of embedding input in one attempt."""
+        ...
+
+    @property
+    def max_characters(self) -> int | None:
+        """Characters of speech input in one attempt."""
+        ...
+
+    @property
+    def price_provider(self) -> str | None:
+        """Name in the price table."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A backend with one of its models: one place where a call can be answered."""
+
+    backend: Any
+    provider: str
+    model: str
+    facts: Facts
+
+    def __str__(self) -> str:
+        """Return ``provider:model``."""
+        return f"{self.provider}:{self.model}"
+
+
+@dataclass(slots=True)
+class Call:
+    """The state of one logical call. Forks share its attempts, warnings and deadline.
+
+    Attributes:
+        clock: Seconds on the event loop's clock.
+        deadline: Moment on that clock at which the whole call must be over.
+        delay_s: Seconds waited before the attempt that comes next.
+    """
+
+    ability: Ability
+    request: Request
+    streaming: bool
+    hops: tuple[Hop, ...]
+    route: Route
+    retry: Retry
+    phases: Phases
+    clock: Callable[[], float]
+    started: float
+    started_at: datetime
+    deadline: float
+    emit: Callable[[Fact], None]
+    unsupported: Unsupported = "warn"
+    id: str = ""
+    hop: Hop | None = None
+    delay_s: float = 0.0
+    idempotency_key: str = ""
+    attempts: list[Attempt] = field(default_factory=list)
+    warnings: list[ResponseWarning] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Mint the id of the call; it is the idempotency key of all its attempts too."""
+        self.id = secrets.token_hex(8)
+        self.idempotency_key = f"gensdk-{self.id}"
+
+    def fork(self, *, hop: Hop | None = None, request: Request | None = None) -> Call:
+        """The same call at another hop or with a part of its request."""
+        child = copy.copy(self)
+        if hop is not None:
+            child.hop = hop
+            child.delay_s = 0.0
+        if request is not None:
+            child.request = request
+        return child
+
+    @property
+    def here(self) -> Hop:
+        """The hop the call is at."""
+        if self.hop is None:
+            raise RuntimeError("the call has no hop yet")
+        return self.hop
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left of the whole call's time."""
+        return self.deadline - self.clock()
+
+    @property
+    def paid_once(self) -> bool:
+        """Whether a lost answer would be paid for twice if the request were sent again."""
+        return self.ability in PAID_ONCE and not self.here.facts.local
+
+    def blame(self, error: GenSDKError) -> GenSDKError:
+        """Fill in which provider and model an error comes from."""
+        if error.provider is None:
+            error.provider = self.here.provider
+        if error.model is None:
+            error.model = self.here.model
+        return error
+
+
+Outcome = Any
+"""What a step gives: a whole answer, or a stream whose first output has arrived."""
+
+if TYPE_CHECKING:
+    Step = Callable[[Call], Awaitable[Response | OpenStream[Any]]]
+else:
+    Step = Callable

@@ -1,0 +1,120 @@
+"""The outermost layer: tells the hooks, and completes every answer and every error."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from gensdk.errors import GenSDKError
+from gensdk.types import Attempt, Cost, Response, ResponseWarning, Timing
+
+from .call import Call, Outcome, Step
+from .hooks import CallFinished, CallStarted
+from .price import price
+from .stream import OpenStream
+
+__all__ = ["Observer"]
+
+logger = logging.getLogger("gensdk")
+
+DEMO = (
+    "this answer is from a small built-in demonstration model; name a model, for example "
+    'client.text(..., model="openai:…"), or set a provider\'s API key'
+)
+
+
+class Observer:
+    """The observe layer."""
+
+    def wrap(self, step: Step) -> Step:
+        """Put the layer around a step."""
+
+        async def observed(call: Call) -> Outcome:
+            models = tuple(map(str, call.hops))
+            call.emit(CallStarted(call.id, call.ability, models, call.streaming, call.request.tag))
+            try:
+                outcome = await step(call)
+            except GenSDKError as error:
+                error.attempts = tuple(call.attempts)
+                _tell(call, error.kind, None)
+                raise
+            except BaseException as error:
+                _tell(call, type(error).__name__, None)
+                raise
+            if isinstance(outcome, OpenStream):
+                return _watch(call, outcome)
+            response = _complete(call, outcome, None)
+            _tell(call, None, response)
+            return response
+
+        return observed
+
+
+def _watch(call: Call, stream: OpenStream[Any]) -> OpenStream[Any]:
+    def finish(response: Response) -> Response:
+        return _complete(call, response, stream.first_output_s)
+
+    def ended(response: Response | None, error: BaseException | None) -> None:
+        if response is not None:
+            _tell(call, None, response)
+        else:
+            known = error.kind if isinstance(error, GenSDKError) else "cancelled"
+            _tell(call, known, None)
+
+    stream.finish = finish
+    stream.on_end(ended)
+    return stream
+
+
+def _complete(call: Call, response: Response, first_output_s: float | None) -> Response:
+    """Add what only the pipeline knows."""
+    hop = call.here
+    cost = response.cost or _cost(hop.facts.price_provider, hop.model, response)
+    warnings = (*call.warnings, *response.warnings)
+    if hop.facts.demo:
+        warnings = (*warnings, ResponseWarning(kind="demo", message=DEMO))
+    return response.replace(
+        provider=hop.provider,
+        model=response.model or hop.model,
+        cost=cost,
+        warnings=warnings,
+        attempts=tuple(call.attempts),
+        timing=_timing(call, first_output_s),
+    )
+
+
+def _cost(provider: str | None, asked: str, response: Response) -> Cost | None:
+    """Price by the name the provider answered with, else by the one that was asked for."""
+    found = price(provider, response.model, response.usage)
+    if found is None and asked != response.model:
+        return price(provider, asked, response.usage)
+    return found
+
+
+def _timing(call: Call, first_output_s: float | None = None) -> Timing:
+    duration = call.clock() - call.started
+    return Timing(started_at=call.started_at, duration_s=duration, first_output_s=first_output_s)
+
+
+def _tell(call: Call, error: str | None, response: Response | None) -> None:
+    last: Attempt | None = call.attempts[-1] if call.attempts else None
+    provider = response.provider if response else last.provider if last else None
+    model = response.model if response else last.model if last else None
+    logger.debug(
+        "%s %s by %s:%s after %d attempts", call.ability, error or "ok", provider, model,
+        len(call.attempts),
+    )  # fmt: skip
+    call.emit(
+        CallFinished(
+            call_id=call.id,
+            ability=call.ability,
+            provider=provider,
+            model=model,
+            error=error,
+            usage=response.usage if response else None,
+            cost=response.cost if response else None,
+            timing=response.timing if response and response.timing else _timing(call),
+            attempts=tuple(call.attempts),
+            tag=call.request.tag,
+        )
+    )

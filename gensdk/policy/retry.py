@@ -1,0 +1,207 @@
+"""Trying again: when, how often, after how long. The only place in gensdk that does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gensdk.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    GenSDKError,
+    InvalidResponseError,
+    OutcomeUnknownError,
+    OverloadedError,
+    RateLimitError,
+    ResponseTooLargeError,
+    UnsafeURLError,
+)
+
+from .call import Call, Outcome, Step
+
+if TYPE_CHECKING:
+    import tenacity
+
+__all__ = ["Retrier", "Retry"]
+
+CAPACITY = 500.0
+COST = 14.0
+THROTTLE_COST = 5.0
+REWARD = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how patiently to try again.
+
+    Only retryable errors are; see ``docs/reliability.md`` for the table. Waits double from
+    ``base_s`` up to ``max_backoff_s`` with full jitter; a provider's ``Retry-After`` is never
+    undercut, and one longer than ``max_wait_s`` or than the time left ends the call (or moves a
+    route on) at once.
+
+    Attributes:
+        attempts: Tries at one hop, the first included.
+        base_s: Upper bound of the first wait.
+        max_backoff_s: Upper bound of every wait the provider did not ask for.
+        max_wait_s: Longest wait accepted when the provider asks for one.
+        unknown_outcome: Repeat paid calls (images, speech) although the first may have been
+            done and billed.
+    """
+
+    attempts: int = 3
+    base_s: float = 0.5
+    max_backoff_s: float = 8.0
+    max_wait_s: float = 60.0
+    unknown_outcome: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.attempts < 1:
+            raise ConfigurationError("Retry(attempts=…) counts the first try: give 1 or more")
+        if min(self.base_s, self.max_backoff_s, self.max_wait_s) < 0:
+            raise ConfigurationError("Retry: waits are seconds, zero or more")
+
+    def allows(self, error: GenSDKError, call: Call, tries: int, lost: int) -> bool:
+        """Whether an error may be answered by another try.
+
+        Args:
+            error: What the last try ended with.
+            call: The call, at its hop.
+            tries: Tries made at this hop.
+            lost: How many of them lost an answer that may have been paid for.
+        """
+        if tries >= self.attempts:
+            return False
+        if isinstance(error, OutcomeUnknownError):
+            return self.unknown_outcome
+        if isinstance(error, InvalidResponseError):
+            final = isinstance(error, ResponseTooLargeError | UnsafeURLError)
+            return tries == 1 and not final and not call.paid_once
+        if isinstance(error, ConnectionFailedError) and error.billed != "no" and call.paid_once:
+            return error.retryable and (lost <= 1 or self.unknown_outcome)
+        return error.retryable
+
+    def wait_s(self, error: GenSDKError, tries: int, jitter: Callable[[], float]) -> float:
+        """Seconds to wait after the ``tries``-th try; ``jitter`` gives numbers from 0 to 1."""
+        backoff = min(self.base_s * 2.0 ** (tries - 1), self.max_backoff_s)
+        spread = backoff * (0.1 + 0.9 * jitter())
+        if error.retry_after is None:
+            return spread
+        return error.retry_after + min(spread, 0.1 * error.retry_after + 0.05)
+
+
+class Tokens:
+    """The allowance for retries of one provider, so that an outage is not multiplied.
+
+    500 tokens; a retry takes 14 (5 where the provider throttles) and gives them back when it
+    succeeds; a first try that succeeds adds one.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        """Start full."""
+        self.left = CAPACITY
+
+    def take(self, error: GenSDKError) -> float:
+        """Take the price of one retry and return it; 0 where there is not enough left."""
+        price = THROTTLE_COST if isinstance(error, RateLimitError | OverloadedError) else COST
+        if price > self.left:
+            return 0.0
+        self.left -= price
+        return price
+
+    def give(self, tokens: float) -> None:
+        """Put tokens back, up to the capacity."""
+        self.left = min(CAPACITY, self.left + tokens)
+
+
+class Retrier:
+    """The retry layer: a plain first try, and tenacity once it has failed."""
+
+    def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
+        """Start with a full allowance for every provider."""
+        self._tokens: dict[str, Tokens] = {}
+        self._jitter = jitter
+
+    def tokens(self, provider: str) -> Tokens:
+        """The allowance of a provider."""
+        return self._tokens.setdefault(provider, Tokens())
+
+    def wrap(self, step: Step) -> Step:
+        """Put the layer around a step."""
+
+        async def retried(call: Call) -> Outcome:
+            tokens = self.tokens(call.here.provider)
+            try:
+                outcome = await step(call)
+            except GenSDKError as error:
+                if not call.retry.allows(error, call, 1, _lost(error)):
+                    raise
+                return await _Again(call, step, tokens, self._jitter, error).run()
+            tokens.give(REWARD)
+            return outcome
+
+        return retried
+
+
+class _Again:
+    """The tries after a first failure, driven by tenacity."""
+
+    def __init__(
+        self,
+        call: Call,
+        step: Step,
+        tokens: Tokens,
+        jitter: Callable[[], float],
+        first: GenSDKError,
+    ) -> None:
+        self._call = call
+        self._step = step
+        self._tokens = tokens
+        self._jitter = jitter
+        self._first: GenSDKError | None = first
+        self._lost = 0
+        self._taken = 0.0
+        self._wait_s = 0.0
+
+    async def run(self) -> Outcome:
+        import tenacity
+
+        engine = tenacity.AsyncRetrying(
+            retry=self._again, wait=self._pause, stop=tenacity.stop_never, reraise=True
+        )
+        outcome: Outcome = await engine(self._try)
+        self._tokens.give(self._taken)
+        return outcome
+
+    async def _try(self) -> Outcome:
+        if self._first is not None:
+            first, self._first = self._first, None
+            raise first
+        self._call.delay_s = self._wait_s
+        return await self._step(self._call)
+
+    def _again(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, GenSDKError):
+            return False
+        call, tries = self._call, state.attempt_number
+        self._lost += _lost(error)
+        if not call.retry.allows(error, call, tries, self._lost):
+            return False
+        self._wait_s = call.retry.wait_s(error, tries, self._jitter)
+        asked = error.retry_after or 0.0
+        if asked > call.retry.max_wait_s or self._wait_s >= call.left_s:
+            return False
+        self._taken = self._tokens.take(error)
+        return self._taken > 0
+
+    def _pause(self, _state: tenacity.RetryCallState) -> float:
+        return self._wait_s
+
+
+def _lost(error: GenSDKError) -> int:
+    return int(isinstance(error, ConnectionFailedError) and error.billed != "no")

@@ -1,0 +1,169 @@
+"""Where a call may be answered: several models in order of preference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from gensdk.errors import (
+    ConfigurationError,
+    GenSDKError,
+    InvalidResponseError,
+    LocalError,
+    ModelNotFoundError,
+    ModelRetiredError,
+    OutcomeUnknownError,
+    QuotaExceededError,
+    RouteExhaustedError,
+    TransientError,
+    UnsafeURLError,
+    UnsupportedFeatureError,
+)
+from gensdk.types import Response
+
+from .call import Call, Hop, Outcome, Step
+from .hooks import AttemptFinished
+from .retry import Retry
+from .timeouts import Timeouts
+
+__all__ = ["MOVES_ON", "Route", "Router"]
+
+logger = logging.getLogger("gensdk")
+
+MOVES_ON: tuple[type[GenSDKError], ...] = (
+    TransientError,
+    QuotaExceededError,
+    ModelNotFoundError,
+    ModelRetiredError,
+    InvalidResponseError,
+    LocalError,
+)
+"""Errors that move a route on. Not among them: invalid requests, blocked content, credentials."""
+
+ErrorTest = Callable[[GenSDKError], bool]
+
+
+class Route:
+    """Models in order of preference; fits wherever a model name does.
+
+    The next hop is taken on connectivity, overload, rate limit, quota, server error, timeout, a
+    model that is retired or not found, an unusable answer, or a local failure; also where a hop
+    cannot serve the request at all (found before anything is sent). Never on an invalid request,
+    blocked content, a cancelled call or bad credentials, unless ``on`` says so.
+
+    Args:
+        hops: Model names (``"openai:gpt-6-luna"``), aliases, bound models.
+        on: Error classes, or a test on the error, in place of the default.
+        accept: Test on a whole answer; one that it refuses counts as failed. Streams are not
+            tested.
+        retry: Retry policy at every hop.
+        timeouts: Timeouts of calls over this route.
+
+    Raises:
+        ConfigurationError: No hops were given, or a hop is a route itself.
+    """
+
+    def __init__(
+        self,
+        *hops: object,
+        on: Iterable[type[GenSDKError]] | ErrorTest | None = None,
+        accept: Callable[[Response], bool] | None = None,
+        retry: Retry | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        """Keep the hops as given; the client resolves them at the first call."""
+        if not hops:
+            raise ConfigurationError("Route() needs at least one model")
+        if any(isinstance(hop, Route | list | tuple) for hop in hops):
+            raise ConfigurationError("a hop of a Route is one model, not a route or a list")
+        self.hops = hops
+        self.accept = accept
+        self.retry = retry
+        self.timeouts = timeouts
+        self._on: tuple[type[GenSDKError], ...] | ErrorTest = _test(on)
+
+    def __repr__(self) -> str:
+        """Show the hops."""
+        return f"Route({', '.join(map(repr, self.hops))})"
+
+    def moves_on(self, error: GenSDKError, to: Hop) -> bool:
+        """Whether an error is answered by trying the hop ``to``."""
+        if isinstance(error, UnsupportedFeatureError) and error.status is None:
+            return True
+        if isinstance(error, OutcomeUnknownError) and to.facts.local:
+            return True
+        if isinstance(self._on, tuple):
+            return isinstance(error, self._on) and not isinstance(error, UnsafeURLError)
+        return self._on(error)
+
+
+def _test(
+    on: Iterable[type[GenSDKError]] | ErrorTest | None,
+) -> tuple[type[GenSDKError], ...] | ErrorTest:
+    if on is None:
+        return MOVES_ON
+    if isinstance(on, type):
+        return (on,)
+    if callable(on):
+        return on
+    classes = tuple(on)
+    if not all(isinstance(item, type) and issubclass(item, GenSDKError) for item in classes):
+        raise ConfigurationError("Route(on=…): give gensdk error classes, or a test on the error")
+    return classes
+
+
+class Router:
+    """The route layer: one hop after the other until one answers."""
+
+    def wrap(self, step: Step) -> Step:
+        """Put the layer around a step."""
+
+        async def routed(call: Call) -> Outcome:
+            if len(call.hops) == 1:
+                return await _at(call.hops[0], call, step)
+            return await self._over_hops(call, step)
+
+        return routed
+
+    async def _over_hops(self, call: Call, step: Step) -> Outcome:
+        errors: list[GenSDKError] = []
+        for index, hop in enumerate(call.hops):
+            try:
+                return await _at(hop, call, step)
+            except GenSDKError as error:
+                errors.append(error)
+                following = call.hops[index + 1 :]
+                if following and not call.route.moves_on(error, following[0]):
+                    raise
+                if following:
+                    logger.warning("%s failed (%s); trying %s", hop, error.kind, following[0])
+        if not call.route.moves_on(errors[-1], call.hops[-1]):
+            raise errors[-1]
+        tried = "; ".join(
+            f"{hop}: {error.kind}" for hop, error in zip(call.hops, errors, strict=True)
+        )
+        raise RouteExhaustedError(f"every model of the route failed: {tried}", errors)
+
+
+async def _at(hop: Hop, call: Call, step: Step) -> Outcome:
+    outcome = await step(call.fork(hop=hop))
+    call.hop = hop
+    return _accepted(call, outcome)
+
+
+def _accepted(call: Call, outcome: Outcome) -> Outcome:
+    accept = call.route.accept
+    if accept is None or not isinstance(outcome, Response) or accept(outcome):
+        return outcome
+    error = InvalidResponseError(
+        "the answer was refused by the route's accept= test",
+        provider=outcome.provider,
+        model=outcome.model,
+        billed="yes",
+    )
+    refused = call.attempts[-1].model_copy(
+        update={"outcome": "error", "error": error.kind, "message": error.message}
+    )
+    call.attempts[-1] = refused
+    call.emit(AttemptFinished(call.id, call.ability, refused))
+    raise error

@@ -1,0 +1,252 @@
+"""What a backend promises.
+
+A backend is an account at a provider, or an engine on this machine. It implements the protocol of
+each ability it has, and nothing else: capability is ``isinstance`` plus the row that
+``capabilities(model)`` returns. Each method makes **one attempt**: no retry, fallback, cache,
+limit or logging, and no splitting of large requests; the pipeline does all that around it.
+
+What one attempt owes the pipeline:
+
+* bad or unsupported input raises ``InvalidRequestError`` or ``UnsupportedFeatureError`` before
+  anything is sent;
+* every failure is an error of ``gensdk.errors`` with the facts the answer gave; ``billed`` says
+  whether the work may have been done;
+* ``asyncio.CancelledError`` passes through and closes the connection, or stops the device;
+* every field of the request is sent, or noted with ``gensdk.toolkit.Notes``, or refused;
+* a stream is an async generator whose last event is ``Finished``; closing the generator closes
+  the connection. Ending without ``Finished`` means the stream was cut.
+
+Rule of the room: the smallest and slowest one. A change here is a line in the changelog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from gensdk.types import (
+    URL,
+    Ability,
+    EmbedRequest,
+    EmbedResponse,
+    ImageEvent,
+    ImageRequest,
+    ImageResponse,
+    Media,
+    ModerationRequest,
+    ModerationResponse,
+    SpeechEvent,
+    SpeechRequest,
+    SpeechResponse,
+    TextEvent,
+    TextRequest,
+    TextResponse,
+    TranscriptionRequest,
+    TranscriptionResponse,
+    Unsupported,
+)
+
+__all__ = [
+    "METHODS",
+    "SPEC_VERSION",
+    "STREAM_METHODS",
+    "Backend",
+    "BackendFactory",
+    "BoundModel",
+    "Capabilities",
+    "Context",
+    "EmbedBackend",
+    "ImageBackend",
+    "ImageStreamBackend",
+    "ModerationBackend",
+    "SpeechBackend",
+    "SpeechStreamBackend",
+    "TextBackend",
+    "TextStreamBackend",
+    "TranscriptionBackend",
+]
+
+SPEC_VERSION = 1
+"""Version of these protocols. The version before stays accepted for a year."""
+
+METHODS: dict[Ability, str] = {
+    "text": "text",
+    "image": "image",
+    "speech": "speech",
+    "transcribe": "transcribe",
+    "embed": "embed",
+    "moderate": "moderate",
+}
+"""Name of the method that answers a request of each ability."""
+
+STREAM_METHODS: dict[Ability, str] = {
+    "text": "stream_text",
+    "image": "stream_image",
+    "speech": "stream_speech",
+}
+"""Name of the method that streams an answer, for the abilities that can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one model of a backend can do, as far as it is known beforehand.
+
+    Attributes:
+        abilities: What it answers.
+        streams: What it streams.
+        local: Whether it runs on this machine: nothing is billed, nothing leaves.
+        demo: Whether it is a built-in demonstration model.
+        max_candidates: Candidates or pictures in one attempt; more are split into several.
+        max_inputs: Embedding inputs in one attempt.
+        max_input_bytes: UTF-8 bytes of embedding input in one attempt, all inputs together.
+        max_characters: Characters of speech input in one attempt.
+        price_provider: Name of the provider in the price table, None where there is no price.
+    """
+
+    abilities: frozenset[Ability]
+    streams: frozenset[Ability] = frozenset()
+    local: bool = False
+    demo: bool = False
+    max_candidates: int | None = None
+    max_inputs: int | None = None
+    max_input_bytes: int | None = None
+    max_characters: int | None = None
+    price_provider: str | None = None
+
+
+async def _no_download(url: URL) -> Media:
+    raise RuntimeError(f"no downloader was given for {url}")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the pipeline tells a backend about one attempt.
+
+    Attributes:
+        model: Model to ask, without the provider prefix.
+        connect_s: Seconds for opening a connection.
+        read_s: Seconds the wire may be silent; the pipeline's own clocks are finer.
+        unsupported: What to do with preferences the model cannot honour.
+        idempotency_key: The same for every attempt of one logical call.
+        fetch: Downloads a ``URL`` with the guarded downloader.
+    """
+
+    model: str
+    connect_s: float = 10.0
+    read_s: float = 120.0
+    unsupported: Unsupported = "warn"
+    idempotency_key: str = ""
+    fetch: Callable[[URL], Awaitable[Media]] = _no_download
+
+
+class Backend(Protocol):
+    """An account at a provider or an engine on this machine."""
+
+    @property
+    def name(self) -> str:
+        """Provider name, as in ``"name:model"``."""
+        ...
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Say what a model can do. Pure and quick; an unknown model gets the provider's widest."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what the backend opened itself. May be called twice."""
+        ...
+
+
+BackendFactory = Callable[[str], Backend]
+"""What an entry point of the group ``gensdk.backends`` names: provider name -> backend."""
+
+
+@dataclass(frozen=True)
+class BoundModel:
+    """A backend with one of its models: fits wherever a model name does."""
+
+    backend: Backend
+    model: str
+
+
+@runtime_checkable
+class TextBackend(Protocol):
+    """Answers ``TextRequest``."""
+
+    async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class TextStreamBackend(Protocol):
+    """Streams the answer to a ``TextRequest``."""
+
+    def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[TextEvent]:
+        """Make one attempt; an async generator that ends with ``Finished``."""
+        ...
+
+
+@runtime_checkable
+class ImageBackend(Protocol):
+    """Answers ``ImageRequest``."""
+
+    async def image(self, request: ImageRequest, context: Context) -> ImageResponse:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class ImageStreamBackend(Protocol):
+    """Streams previews and pictures for an ``ImageRequest``."""
+
+    def stream_image(self, request: ImageRequest, context: Context) -> AsyncIterator[ImageEvent]:
+        """Make one attempt; an async generator that ends with ``Finished``."""
+        ...
+
+
+@runtime_checkable
+class SpeechBackend(Protocol):
+    """Answers ``SpeechRequest``."""
+
+    async def speech(self, request: SpeechRequest, context: Context) -> SpeechResponse:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class SpeechStreamBackend(Protocol):
+    """Streams the sound for a ``SpeechRequest``."""
+
+    def stream_speech(self, request: SpeechRequest, context: Context) -> AsyncIterator[SpeechEvent]:
+        """Make one attempt; an async generator that ends with ``Finished``."""
+        ...
+
+
+@runtime_checkable
+class TranscriptionBackend(Protocol):
+    """Answers ``TranscriptionRequest``."""
+
+    async def transcribe(
+        self, request: TranscriptionRequest, context: Context
+    ) -> TranscriptionResponse:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class EmbedBackend(Protocol):
+    """Answers ``EmbedRequest``."""
+
+    async def embed(self, request: EmbedRequest, context: Context) -> EmbedResponse:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class ModerationBackend(Protocol):
+    """Answers ``ModerationRequest``."""
+
+    async def moderate(self, request: ModerationRequest, context: Context) -> ModerationResponse:
+        """Make one attempt."""
+        ...

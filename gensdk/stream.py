@@ -1,0 +1,131 @@
+"""What the ``stream_…`` verbs return: async context managers over typed events."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from gensdk.errors import ConfigurationError, GenSDKError, StreamInterruptedError
+from gensdk.policy import OpenStream
+from gensdk.types import AudioChunk, Finished, Response, TextDelta
+
+__all__ = ["AudioStream", "Stream", "TextStream"]
+
+EventT = TypeVar("EventT")
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+class Stream(Generic[EventT, ResponseT]):
+    """A stream of events, to be used with ``async with``.
+
+    Leaving the block closes the connection, or stops the device, wherever the stream stands.
+    Errors raise from iteration and from ``result()``; what had arrived is on ``error.partial``.
+
+    Example:
+        >>> async with client.stream_text("Tell me a story") as stream:
+        ...     async for event in stream:
+        ...         print(event)
+        ...     reply = await stream.result()
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[OpenStream[Any]]],
+        complete: Callable[[Any], ResponseT],
+    ) -> None:
+        """Take what opens the stream and what completes its response; nothing is sent yet."""
+        self._start = start
+        self._complete = complete
+        self._open: OpenStream[Any] | None = None
+        self._response: ResponseT | None = None
+        self._error: BaseException | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        """Send the request and wait for the first output, over retries and fallbacks."""
+        if self._open is not None or self._closed:
+            raise ConfigurationError("a stream is used once; call the verb again for another")
+        self._open = await self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the stream."""
+        self._closed = True
+        if self._open is not None:
+            await self._open.close(error)
+
+    def __aiter__(self) -> AsyncIterator[EventT]:
+        """Iterate over the events; a second loop goes on where the first stopped."""
+        return self
+
+    async def __anext__(self) -> EventT:
+        """The next event."""
+        if self._error is not None:
+            raise self._error
+        if self._open is None:
+            raise ConfigurationError("a stream is opened by 'async with': use it inside the block")
+        if self._response is not None:
+            raise StopAsyncIteration
+        try:
+            event = await anext(self._open)
+            if isinstance(event, Finished):
+                self._response = self._complete(event.response)
+                event = event.model_copy(update={"response": self._response})
+        except StopAsyncIteration:
+            raise
+        except GenSDKError as error:
+            self._error = error
+            raise
+        return event  # type: ignore[no-any-return]  # the open stream is untyped inside
+
+    async def result(self) -> ResponseT:
+        """Read to the end and return the whole response, the same a plain call returns.
+
+        Raises:
+            GenSDKError: What iteration raised, or would raise.
+        """
+        async for _ in self:
+            continue
+        if self._response is None:
+            raise self._error or StreamInterruptedError("the stream was closed before its end")
+        return self._response
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        """Say so when a stream was opened and never closed."""
+        if self._open is not None and not self._closed:
+            _warn(f"{type(self).__name__} was not closed; use 'async with'", ResourceWarning, 2)
+
+
+class TextStream(Stream[EventT, ResponseT]):
+    """A stream of text; ``stream.text`` yields plain strings."""
+
+    @property
+    def text(self) -> AsyncIterator[str]:
+        """The text of the first candidate, piece by piece."""
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[str]:
+        async for event in self:
+            if isinstance(event, TextDelta) and event.index == 0 and event.text:
+                yield event.text
+
+
+class AudioStream(Stream[EventT, ResponseT]):
+    """A stream of sound; ``stream.chunks`` yields bytes."""
+
+    @property
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes of the sound as they come."""
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        async for event in self:
+            if isinstance(event, AudioChunk):
+                yield event.data

@@ -1,0 +1,246 @@
+"""A backend that answers from a script, for tests of applications and of the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gensdk.spec import Capabilities, Context
+from gensdk.types import (
+    ABILITIES,
+    AudioChunk,
+    Candidate,
+    EmbedRequest,
+    EmbedResponse,
+    Finished,
+    ImageRequest,
+    ImageResponse,
+    Media,
+    ModerationRequest,
+    ModerationResponse,
+    Request,
+    Response,
+    SpeechRequest,
+    SpeechResponse,
+    StreamEvent,
+    TextDelta,
+    TextPart,
+    TextRequest,
+    TextResponse,
+    TranscriptionRequest,
+    TranscriptionResponse,
+)
+
+__all__ = ["Asked", "Pause", "ScriptError", "ScriptedBackend", "Step", "say"]
+
+
+class ScriptError(AssertionError):
+    """The code under test asked for something the script does not have."""
+
+
+class Pause:
+    """A step, or an event of a stream, that waits until the test says go on.
+
+    ``await pause.reached()`` returns when the backend has come to it; ``pause.go_on()`` lets it
+    go on. Cancelling the call while it waits is recorded in ``cancelled``.
+    """
+
+    def __init__(self) -> None:
+        """Start unreached."""
+        self._reached = asyncio.Event()
+        self._go_on = asyncio.Event()
+        self.cancelled = False
+
+    async def reached(self) -> None:
+        """Wait until the backend waits here."""
+        await self._reached.wait()
+
+    def go_on(self) -> None:
+        """Let the backend go on."""
+        self._go_on.set()
+
+    async def wait(self) -> None:
+        """Wait, on the backend's side."""
+        self._reached.set()
+        try:
+            await self._go_on.wait()
+        except BaseException:
+            self.cancelled = True
+            raise
+
+
+Step = str | Response | BaseException | Pause | Sequence[object] | Callable[[Request], object]
+"""One answer: text; a response; an error to raise; a pause; a list of these and of stream
+events, in order; or a function of the request that gives one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One attempt the backend was asked to make."""
+
+    verb: str
+    request: Request
+    context: Context
+
+
+class ScriptedBackend:
+    """Answers each attempt with the next step of its script.
+
+    Args:
+        *steps: The answers, in order.
+        name: Provider name.
+        capabilities: What it can do; everything by default.
+        repeat: Begin again when the script is used up.
+
+    Attributes:
+        asked: Every attempt, in order.
+        closed: Streams that were closed before their script ended.
+    """
+
+    def __init__(
+        self,
+        *steps: Step,
+        name: str = "scripted",
+        capabilities: Capabilities | None = None,
+        repeat: bool = False,
+    ) -> None:
+        """Take the script."""
+        self.name = name
+        self.asked: list[Asked] = []
+        self.closed = 0
+        self.aclosed = False
+        self._steps = list(steps)
+        self._next = 0
+        self._repeat = repeat
+        self._capabilities = capabilities or Capabilities(
+            abilities=frozenset(ABILITIES), streams=frozenset({"text", "image", "speech"})
+        )
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What was given at construction."""
+        return self._capabilities
+
+    async def aclose(self) -> None:
+        """Note that it was closed."""
+        self.aclosed = True
+
+    def assert_done(self) -> None:
+        """Fail unless every step was used."""
+        if self._next < len(self._steps):
+            raise ScriptError(f"{len(self._steps) - self._next} steps of the script were not used")
+
+    def _take(self, verb: str, request: Request, context: Context) -> list[object]:
+        self.asked.append(Asked(verb, request, context))
+        if self._next >= len(self._steps):
+            if not self._repeat or not self._steps:
+                raise ScriptError(f"attempt {len(self.asked)} ({verb}) is not in the script")
+            self._next = 0
+        step = self._steps[self._next]
+        self._next += 1
+        if callable(step):
+            step = step(request)  # type: ignore[assignment]  # a function gives a step
+        return list(step) if isinstance(step, list | tuple) else [step]
+
+    async def _answer(self, verb: str, request: Request, context: Context) -> Any:
+        answer: object = None
+        for item in self._take(verb, request, context):
+            if isinstance(item, Pause):
+                await item.wait()
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                answer = self._whole(item, request, context)
+        return answer
+
+    def _whole(self, item: object, request: Request, context: Context) -> Response:
+        if isinstance(item, Response):
+            return item
+        if not isinstance(item, str):
+            raise ScriptError(f"{item!r} is no answer to a plain call")
+        facts: dict[str, Any] = {"provider": self.name, "model": context.model}
+        if isinstance(request, TextRequest):
+            return say(item, **facts)
+        if isinstance(request, TranscriptionRequest):
+            return TranscriptionResponse(text=item, **facts)
+        if isinstance(request, SpeechRequest):
+            return SpeechResponse(audio=Media(data=item.encode()), **facts)
+        raise ScriptError(f"a text is no answer to a {type(request).__name__}")
+
+    async def _events(
+        self, verb: str, request: Request, context: Context
+    ) -> AsyncIterator[StreamEvent]:
+        ended = False
+        try:
+            for item in self._take(verb, request, context):
+                if isinstance(item, Pause):
+                    await item.wait()
+                elif isinstance(item, BaseException):
+                    raise item
+                elif isinstance(item, str):
+                    for event in self._spoken(item, request, context):
+                        yield event
+                else:
+                    yield item  # type: ignore[misc]  # events of the script
+            ended = True
+        finally:
+            self.closed += not ended
+
+    def _spoken(self, item: str, request: Request, context: Context) -> Iterable[StreamEvent]:
+        if isinstance(request, SpeechRequest):
+            yield AudioChunk(data=item.encode())
+        else:
+            for word in item.split(" "):
+                yield TextDelta(text=word if word == item.split(" ")[0] else f" {word}")
+        yield Finished(response=self._whole(item, request, context))
+
+    async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
+        """Answer the next step."""
+        answer: TextResponse[Any] = await self._answer("text", request, context)
+        return answer
+
+    def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[Any]:
+        """Stream the next step."""
+        return self._events("stream_text", request, context)
+
+    async def image(self, request: ImageRequest, context: Context) -> ImageResponse:
+        """Answer the next step."""
+        answer: ImageResponse = await self._answer("image", request, context)
+        return answer
+
+    def stream_image(self, request: ImageRequest, context: Context) -> AsyncIterator[Any]:
+        """Stream the next step."""
+        return self._events("stream_image", request, context)
+
+    async def speech(self, request: SpeechRequest, context: Context) -> SpeechResponse:
+        """Answer the next step."""
+        answer: SpeechResponse = await self._answer("speech", request, context)
+        return answer
+
+    def stream_speech(self, request: SpeechRequest, context: Context) -> AsyncIterator[Any]:
+        """Stream the next step."""
+        return self._events("stream_speech", request, context)
+
+    async def transcribe(
+        self, request: TranscriptionRequest, context: Context
+    ) -> TranscriptionResponse:
+        """Answer the next step."""
+        answer: TranscriptionResponse = await self._answer("transcribe", request, context)
+        return answer
+
+    async def embed(self, request: EmbedRequest, context: Context) -> EmbedResponse:
+        """Answer the next step."""
+        answer: EmbedResponse = await self._answer("embed", request, context)
+        return answer
+
+    async def moderate(self, request: ModerationRequest, context: Context) -> ModerationResponse:
+        """Answer the next step."""
+        answer: ModerationResponse = await self._answer("moderate", request, context)
+        return answer
+
+
+def say(text: str, **facts: Any) -> TextResponse[Any]:
+    """A finished text response, for scripts."""
+    candidate = Candidate(parts=(TextPart(text=text),), finish_reason="stop")
+    return TextResponse(candidates=(candidate,), **({"finish_reason": "stop"} | facts))

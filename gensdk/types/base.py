@@ -1,0 +1,260 @@
+"""The ground the other types stand on: frozen values, JSON, abilities, requests and responses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
+
+__all__ = [
+    "ABILITIES",
+    "Ability",
+    "Attempt",
+    "Cost",
+    "FinishReason",
+    "JsonObject",
+    "Request",
+    "Response",
+    "ResponseWarning",
+    "Timing",
+    "Unsupported",
+    "Usage",
+    "Value",
+]
+
+Ability = Literal["text", "image", "speech", "transcribe", "embed", "moderate"]
+"""What a model can be asked to do; the same words as the client's verbs."""
+
+ABILITIES: tuple[Ability, ...] = ("text", "image", "speech", "transcribe", "embed", "moderate")
+
+Unsupported = Literal["warn", "error", "drop"]
+"""What to do with a preference the model cannot honour; what bears meaning is always an error."""
+
+FinishReason = Literal[
+    "stop", "length", "stop_sequence", "tool_calls", "content_filter", "refusal", "pause",
+    "cancelled", "error", "unknown",
+]  # fmt: skip
+"""Why the model stopped. ``unknown``: the raw word is in ``provider_details``."""
+
+JsonObject = dict[str, JsonValue]
+
+
+class Value(BaseModel):
+    """A frozen value: compared by content, replaced rather than edited, JSON both ways."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show what was set to something else than its default."""
+        fields = type(self).model_fields
+        for name, value in super().__repr_args__():
+            field = fields.get(name or "")
+            if (
+                field is None
+                or field.is_required()
+                or value != field.get_default(call_default_factory=True, validated_data={})
+            ):
+                yield name, value
+
+
+class Request(Value):
+    """What every request has. Build one directly, or let a client verb build it.
+
+    Attributes:
+        model: ``"provider:model"``, an alias, or several of them in order of preference.
+            None takes the client's default for the ability.
+        options: Vendor options by provider name (``{"openai": OpenAITextOptions(...)}``), used
+            on that provider's hop alone.
+        extra: Fields passed verbatim into the provider's request body. A clash with a portable
+            field is an error.
+        unsupported: What happens to preferences the model cannot honour; None takes the
+            client's setting.
+        tag: Free label that comes back in hooks, for accounting.
+    """
+
+    ability: ClassVar[Ability]
+
+    model: str | tuple[str, ...] | None = None
+    options: Mapping[str, SerializeAsAny[BaseModel] | JsonObject] = Field(default_factory=dict)
+    extra: JsonObject = Field(default_factory=dict)
+    unsupported: Unsupported | None = None
+    tag: str | None = None
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of the request; equal requests have equal ones."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class Usage(Value):
+    """What was consumed, as the provider counted it. None means the provider did not say.
+
+    ``cached_tokens`` and ``cache_write_tokens`` are part of ``input_tokens``;
+    ``reasoning_tokens`` is part of ``output_tokens``.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    characters: int | None = None
+    audio_s: float | None = None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input plus output tokens, or None where neither is known."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add field by field; a field unknown on both sides stays unknown."""
+        sums: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is not None or theirs is not None:
+                sums[name] = (mine or 0) + (theirs or 0)
+        return Usage(**sums)
+
+
+class Cost(Value):
+    """Money for one call, from list prices.
+
+    Attributes:
+        amount: Price of the usage, exact.
+        currency: ISO 4217 code.
+        source: Price table and version, or ``provider`` where the provider stated it.
+        estimated: True where list prices stand in for the bill.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    amount: Decimal
+    currency: str = "USD"
+    source: str = ""
+    estimated: bool = True
+
+    def __str__(self) -> str:
+        """Return the amount and the currency."""
+        return f"{self.amount:f} {self.currency}"
+
+
+class Timing(Value):
+    """When and how long, on this machine's clock.
+
+    Attributes:
+        started_at: Moment the call began, UTC.
+        duration_s: Seconds until the whole answer was there, waits and retries included.
+        first_output_s: Seconds to the first output of a stream, None for plain calls.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    started_at: datetime
+    duration_s: float
+    first_output_s: float | None = None
+
+
+class ResponseWarning(Value):
+    """Something the caller should know about how a request was carried out.
+
+    Attributes:
+        kind: ``unsupported``: a field was dropped; ``adapted``: sent in another form;
+            ``deprecated`` or ``retiring``: the model or field will go; ``demo``: a built-in
+            demonstration model answered; ``other``.
+        parameter: The request field concerned.
+        message: One sentence.
+        sent: What was sent instead, for ``adapted``.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Literal["unsupported", "adapted", "deprecated", "retiring", "demo", "other"]
+    message: str
+    parameter: str | None = None
+    sent: JsonValue = None
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
+
+
+class Attempt(Value):
+    """One try at answering, successful or not.
+
+    Attributes:
+        provider: Name of the backend.
+        model: Model asked, without the provider prefix.
+        outcome: ``skipped`` means refused before the network.
+        error: Kind of the error (``rate_limit``), None for ``ok``.
+        message: The error's message.
+        status: HTTP status of the failed answer.
+        request_id: The provider's id.
+        start_s: Seconds after the start of the call.
+        duration_s: Seconds the try took.
+        delay_s: Seconds waited before it.
+        billed: Whether the provider may charge for it.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    provider: str
+    model: str
+    outcome: Literal["ok", "error", "skipped", "cancelled"]
+    error: str | None = None
+    message: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    start_s: float = 0.0
+    duration_s: float = 0.0
+    delay_s: float = 0.0
+    billed: Literal["no", "maybe", "yes"] = "no"
+
+
+class Response(Value):
+    """What every response has beside its content.
+
+    Attributes:
+        provider: Backend that answered.
+        model: Model that answered, as the provider names it.
+        finish_reason: Why generation ended, where the ability has such a thing.
+        usage: What the provider counted.
+        cost: List price of the usage; None where it is not known. Never a made-up zero.
+        warnings: What was dropped, adapted or is about to change.
+        attempts: Every try of this call, oldest first; the last one is the answer.
+        request_id: The provider's id of the answer.
+        timing: When and how long.
+        reproducible: Whether the same request should give the same answer again (a seed was
+            honoured, or nothing was random).
+        provider_details: Facts only this provider has, as plain JSON.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    provider: str = ""
+    model: str = ""
+    finish_reason: FinishReason | None = None
+    usage: Usage = Usage()
+    cost: Cost | None = None
+    warnings: tuple[ResponseWarning, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    request_id: str | None = None
+    timing: Timing | None = None
+    reproducible: bool = False
+    provider_details: JsonObject = Field(default_factory=dict)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed. The values are trusted, not validated."""
+        return self.model_copy(update=changes)

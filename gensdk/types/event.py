@@ -1,0 +1,143 @@
+"""What streams yield. Every stream ends with one ``Finished`` that holds the whole response."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from .base import Response, Value
+from .image import ImageResponse
+from .media import Media
+from .speech import SpeechResponse
+from .text import TextResponse
+
+__all__ = [
+    "AudioChunk",
+    "Finished",
+    "ImageDone",
+    "ImageEvent",
+    "ImagePreview",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "SpeechEvent",
+    "StreamEvent",
+    "TextDelta",
+    "TextEvent",
+    "ToolCallDelta",
+    "ToolResult",
+]
+
+ResponseT = TypeVar("ResponseT", bound=Response, covariant=True)
+
+
+class TextDelta(Value):
+    """More text. ``index`` is the candidate it belongs to."""
+
+    type: Literal["text_delta"] = "text_delta"
+    text: str
+    index: int = 0
+
+
+class ReasoningDelta(Value):
+    """More of the model's thinking."""
+
+    type: Literal["reasoning_delta"] = "reasoning_delta"
+    text: str
+    index: int = 0
+
+
+class RefusalDelta(Value):
+    """More of the words with which the model declines."""
+
+    type: Literal["refusal_delta"] = "refusal_delta"
+    text: str
+    index: int = 0
+
+
+class ToolCallDelta(Value):
+    """More of a tool call: its name with the first piece, then pieces of its JSON arguments.
+
+    ``call`` counts the calls of this answer from 0.
+    """
+
+    type: Literal["tool_call_delta"] = "tool_call_delta"
+    call: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    index: int = 0
+
+
+class ToolResult(Value):
+    """A tool has been run between two steps of one answer (``max_steps``)."""
+
+    type: Literal["tool_result"] = "tool_result"
+    tool_call_id: str
+    name: str
+    content: str
+    is_error: bool = False
+
+
+class ImagePreview(Value):
+    """An unfinished picture: ``step`` of ``of`` (None where the number is not known)."""
+
+    type: Literal["image_preview"] = "image_preview"
+    image: Media
+    index: int = 0
+    step: int = 0
+    of: int | None = None
+
+
+class ImageDone(Value):
+    """A finished picture."""
+
+    type: Literal["image_done"] = "image_done"
+    image: Media
+    index: int = 0
+
+
+class AudioChunk(Value):
+    """The next bytes of the sound, in the format asked for. Joined, they are the file."""
+
+    type: Literal["audio_chunk"] = "audio_chunk"
+    data: bytes = Field(repr=False)
+    index: int = 0
+    sample_rate: int | None = None
+
+
+class Finished(Value, Generic[ResponseT]):
+    """The end: everything has arrived, and ``response`` is what a plain call returns."""
+
+    type: Literal["finished"] = "finished"
+    response: ResponseT
+
+
+TextEvent = (
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | ToolResult
+    | Finished[TextResponse[object]]
+)
+ImageEvent = ImagePreview | ImageDone | Finished[ImageResponse]
+SpeechEvent = AudioChunk | Finished[SpeechResponse]
+
+StreamEvent = (
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | ToolResult
+    | ImagePreview
+    | ImageDone
+    | AudioChunk
+    | Finished[Response]
+)
+"""Any event of any stream."""
+
+Delta = Annotated[
+    TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ToolResult,
+    Field(discriminator="type"),
+]
