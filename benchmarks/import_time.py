@@ -63,9 +63,11 @@ def main() -> None:
         }
         for name, values in times.items()
     }
-    print(f"Python {platform.python_version()}, openai {version('openai')}, gensdk {version('gensdk')}")
+    names = ", ".join(f"{name} {version(name)}" for name in ("openai", "gensdk", "pydantic"))
+    print(f"Python {platform.python_version()}, {names}")
     for name, row in rows.items():
-        print(f"{name:32} {row['median_ms']:8.1f} ms  ratio {row['ratio']:.2f}  {row['modules']} modules")
+        figures = f"{row['median_ms']:8.1f} ms  ratio {row['ratio']:.2f}"
+        print(f"{name:32} {figures}  {row['modules']} modules")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)
