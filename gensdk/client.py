@@ -11,7 +11,7 @@ import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from gensdk import _pipeline
 from gensdk._inputs import build_request, read_media
@@ -40,13 +40,14 @@ from gensdk.policy import (
 )
 from gensdk.spec import METHODS, STREAM_METHODS, Backend, Capabilities, Context
 from gensdk.stream import AudioStream, Stream, TextStream
-from gensdk.toolkit.download import Downloader, MediaPolicy
 from gensdk.types import (
+    URL,
     EmbedRequest,
     EmbedResponse,
     ImageEvent,
     ImageRequest,
     ImageResponse,
+    Media,
     Message,
     ModerationRequest,
     ModerationResponse,
@@ -63,6 +64,9 @@ from gensdk.types import (
     TranscriptionResponse,
     Unsupported,
 )
+
+if TYPE_CHECKING:
+    from gensdk.toolkit import Downloader, MediaPolicy
 
 __all__ = ["Client"]
 
@@ -116,7 +120,7 @@ class Client:
         self._retry = retry or Retry()
         self._unsupported: Unsupported = unsupported
         self._emit = emitter(tuple(hooks))
-        self._downloader = Downloader(media or MediaPolicy())
+        self._downloads = _Downloads(media)
         self._step = _pipeline.build(self._invoke, limit=limit)
         self._closing = _Closing()
 
@@ -140,7 +144,7 @@ class Client:
             return
         self._closing.closed = True
         await self._registry.aclose()
-        await self._downloader.aclose()
+        await self._downloads.aclose()
 
     def with_options(
         self,
@@ -436,7 +440,7 @@ class Client:
             read_s=max(call.phases.attempt, call.phases.idle),
             unsupported=call.unsupported,
             idempotency_key=call.idempotency_key,
-            fetch=self._downloader.fetch,
+            fetch=self._downloads.fetch,
         )
         names = STREAM_METHODS if call.streaming else METHODS
         return getattr(hop.backend, names[call.ability])(call.request, context)
@@ -451,6 +455,28 @@ class _CallSettings:
         self.model = model
         self.timeouts = timeouts
         self.retry = retry
+
+
+class _Downloads:
+    """The guarded downloader, loaded when something has to be fetched."""
+
+    __slots__ = ("_downloader", "_policy")
+
+    def __init__(self, policy: MediaPolicy | None) -> None:
+        self._policy = policy
+        self._downloader: Downloader | None = None
+
+    async def fetch(self, url: URL) -> Media:
+        """Download under the client's policy."""
+        if self._downloader is None:
+            from gensdk.toolkit import Downloader, MediaPolicy
+
+            self._downloader = Downloader(self._policy or MediaPolicy())
+        return await self._downloader.fetch(url)
+
+    async def aclose(self) -> None:
+        if self._downloader is not None:
+            await self._downloader.aclose()
 
 
 class _Closing:

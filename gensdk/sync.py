@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from gensdk._parameters import (
     EmbedParameters,
@@ -27,7 +27,6 @@ from gensdk.errors import ClientClosedError, ConfigurationError
 from gensdk.policy import Hook, Limit, Retry, Timeouts
 from gensdk.spec import Backend, Capabilities
 from gensdk.stream import Stream
-from gensdk.toolkit import MediaPolicy
 from gensdk.types import (
     AudioChunk,
     EmbedResponse,
@@ -44,6 +43,9 @@ from gensdk.types import (
     TranscriptionResponse,
     Unsupported,
 )
+
+if TYPE_CHECKING:
+    from gensdk.toolkit import MediaPolicy
 
 __all__ = ["SyncClient", "SyncStream"]
 

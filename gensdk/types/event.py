@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -113,16 +113,23 @@ class Finished(Value, Generic[ResponseT]):
     response: ResponseT
 
 
-TextEvent = (
-    TextDelta
-    | ReasoningDelta
-    | RefusalDelta
-    | ToolCallDelta
-    | ToolResult
-    | Finished[TextResponse[object]]
-)
-ImageEvent = ImagePreview | ImageDone | Finished[ImageResponse]
-SpeechEvent = AudioChunk | Finished[SpeechResponse]
+if TYPE_CHECKING:
+    AnyFinished = Finished[Response]
+    TextEvent = (
+        TextDelta
+        | ReasoningDelta
+        | RefusalDelta
+        | ToolCallDelta
+        | ToolResult
+        | Finished[TextResponse[object]]
+    )
+    ImageEvent = ImagePreview | ImageDone | Finished[ImageResponse]
+    SpeechEvent = AudioChunk | Finished[SpeechResponse]
+else:  # building the parametrised models would be a good part of the import time
+    AnyFinished = Finished
+    TextEvent = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ToolResult | Finished
+    ImageEvent = ImagePreview | ImageDone | Finished
+    SpeechEvent = AudioChunk | Finished
 
 StreamEvent = (
     TextDelta
@@ -133,11 +140,6 @@ StreamEvent = (
     | ImagePreview
     | ImageDone
     | AudioChunk
-    | Finished[Response]
+    | AnyFinished
 )
 """Any event of any stream."""
-
-Delta = Annotated[
-    TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ToolResult,
-    Field(discriminator="type"),
-]
