@@ -49,6 +49,8 @@ async def answer_with_tools(ask: Ask, request: TextRequest, max_steps: int) -> T
     The response is the last step's, with usage, warnings and attempts of all steps. When the
     steps are used up, the response still holds the open calls (``finish_reason="tool_calls"``).
     """
+    if max_steps == 1:
+        return await ask(request)
     history = list(request.messages)
     done: list[Message] = []
     answers: list[TextResponse[Any]] = []

@@ -30,6 +30,7 @@ from gensdk._resolve import ModelLike, Resolver
 from gensdk._tools import answer_with_tools, check_steps
 from gensdk.errors import ClientClosedError, ConfigurationError, UnknownModelError
 from gensdk.policy import (
+    NOTHING,
     Call,
     Hook,
     Limit,
@@ -73,8 +74,6 @@ __all__ = ["Client"]
 OutputT = TypeVar("OutputT")
 Prompt = str | Message | Sequence[Message | str | Part | MediaLike]
 """Text, a conversation, or the parts of one message."""
-
-_NO_TIMEOUTS = Timeouts()
 
 
 class Client:
@@ -494,7 +493,7 @@ class _Closing:
 
 def _timeouts(value: Timeouts | float | None) -> Timeouts:
     if value is None:
-        return _NO_TIMEOUTS
+        return NOTHING
     return value if isinstance(value, Timeouts) else Timeouts(total=value)
 
 

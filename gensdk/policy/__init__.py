@@ -16,9 +16,10 @@ from .retry import Retrier, Retry
 from .route import Route, Router
 from .split import Splitter
 from .stream import OpenStream
-from .timeouts import Phases, Timeouts
+from .timeouts import NOTHING, Phases, Timeouts
 
 __all__ = [
+    "NOTHING",
     "AttemptFinished", "Attempter", "Call", "CallFinished", "CallStarted", "Deadline", "Fact",
     "Hook", "Hop", "Invoke", "Limit", "Limiter", "Observer", "OpenStream", "Outcome", "Phases",
     "Retrier", "Retry", "Route", "Router", "Splitter", "Step", "Timeouts", "emitter", "price",

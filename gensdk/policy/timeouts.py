@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from gensdk.errors import ConfigurationError
 from gensdk.types import Ability
 
-__all__ = ["DEFAULTS", "Phases", "Timeouts"]
+__all__ = ["DEFAULTS", "NOTHING", "Phases", "Timeouts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,10 @@ class Timeouts:
 
     def over(self, other: Timeouts | None) -> Timeouts:
         """These timeouts, and the other's where these say nothing."""
-        if other is None:
+        if other is None or other is NOTHING:
             return self
+        if self is NOTHING:
+            return other
         return Timeouts(
             **{
                 item.name: _first(getattr(self, item.name), getattr(other, item.name))
@@ -81,13 +84,22 @@ class Timeouts:
 
     def phases(self, ability: Ability) -> Phases:
         """Fill in the defaults of an ability."""
-        base = DEFAULTS[ability]
-        return Phases(
-            **{
-                item.name: _first(getattr(self, item.name), getattr(base, item.name))
-                for item in fields(self)
-            }
-        )
+        return _phases(self, ability)
+
+
+NOTHING = Timeouts()
+"""Says nothing about any phase."""
+
+
+@lru_cache(maxsize=256)
+def _phases(timeouts: Timeouts, ability: Ability) -> Phases:
+    base = DEFAULTS[ability]
+    return Phases(
+        **{
+            item.name: _first(getattr(timeouts, item.name), getattr(base, item.name))
+            for item in fields(timeouts)
+        }
+    )
 
 
 def _first(mine: float | None, other: float | None) -> float:
