@@ -97,7 +97,8 @@ class Capabilities:
         streams: What it streams.
         local: Whether it runs on this machine: nothing is billed, nothing leaves.
         demo: Whether it is a built-in demonstration model.
-        max_candidates: Candidates or pictures in one attempt; more are split into several.
+        max_candidates: Candidates of text in one attempt; more are split into several.
+        max_images: Pictures in one attempt.
         max_inputs: Embedding inputs in one attempt.
         max_input_bytes: UTF-8 bytes of embedding input in one attempt, all inputs together.
         max_characters: Characters of speech input in one attempt.
@@ -109,6 +110,7 @@ class Capabilities:
     local: bool = False
     demo: bool = False
     max_candidates: int | None = None
+    max_images: int | None = None
     max_inputs: int | None = None
     max_input_bytes: int | None = None
     max_characters: int | None = None

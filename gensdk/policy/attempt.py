@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gensdk.errors import (
     GenSDKError,
+    InvalidResponseError,
     OutcomeUnknownError,
     Phase,
     StreamInterruptedError,
@@ -19,9 +20,9 @@ from gensdk.types import Attempt, Response
 
 from .call import Call, Outcome, Step
 from .hooks import AttemptFinished
-from .stream import OpenStream
+from .stream import OpenStream, close
 
-__all__ = ["Attempter"]
+__all__ = ["Attempter", "Invoke", "refused"]
 
 Invoke = Callable[[Call], Any]
 """Calls the backend's method for a call: gives an awaitable, or an async generator of events."""
@@ -43,7 +44,9 @@ class Attempter:
             return await self._open(call)
         async with _recorded(call) as record, _clock(call, call.phases.attempt, "attempt"):
             response: Response = await self._invoke(call)
-            record.answered(response)
+            if not isinstance(response, Response):
+                raise InvalidResponseError(f"the backend answered with {type(response).__name__}")
+            record.request_id = response.request_id
         return response
 
     async def _open(self, call: Call) -> Outcome:
@@ -55,7 +58,7 @@ class Attempter:
                 if first is None:
                     raise StreamInterruptedError("the stream ended before any output")
             except BaseException:
-                await events.aclose()
+                await close(events)
                 raise
             stream: OpenStream[Any] = OpenStream(call, first, events)
             stream.settle = record.stream_ended
@@ -72,14 +75,11 @@ class _Record:
         self.streaming = False
         self.request_id: str | None = None
 
-    def answered(self, response: Response) -> None:
-        self.request_id = response.request_id
-
     def stream_ended(self, response: Response | None, error: BaseException | None) -> None:
         if response is not None:
             self.request_id = response.request_id
             self.add("ok")
-        elif isinstance(error, GenSDKError):
+        elif isinstance(error, Exception):
             self.add("error", error)
         else:
             self.add("cancelled")
@@ -108,6 +108,12 @@ class _Record:
         )
         call.attempts.append(attempt)
         call.emit(AttemptFinished(call.id, call.ability, attempt))
+
+
+def refused(call: Call, error: GenSDKError) -> GenSDKError:
+    """Record that a hop was passed over before its backend was asked; gives the error back."""
+    _Record(call).add("skipped", call.blame(error))
+    return error
 
 
 @asynccontextmanager
@@ -157,9 +163,9 @@ async def _clock(call: Call, seconds: float, phase: Phase) -> AsyncIterator[None
     except TimeoutError:
         if not scope.expired():
             raise
-        what = "an answer" if phase == "attempt" else "the first output"
+        what = "answer" if phase == "attempt" else "first output"
         raise TimedOutError(
-            f"no {what.removeprefix('an ').removeprefix('the ')} within {seconds:g} s",
+            f"no {what} within {seconds:g} s",
             phase=phase,
             billed="no" if call.here.facts.local else "maybe",
         ) from None

@@ -45,6 +45,11 @@ class Facts(Protocol):
         ...
 
     @property
+    def max_images(self) -> int | None:
+        """Pictures in one attempt."""
+        ...
+
+    @property
     def max_inputs(self) -> int | None:
         """Embedding inputs in one attempt."""
         ...
@@ -114,9 +119,13 @@ class Call:
         self.id = secrets.token_hex(8)
         self.idempotency_key = f"gensdk-{self.id}"
 
-    def fork(self, *, hop: Hop | None = None, request: Request | None = None) -> Call:
-        """The same call at another hop or with a part of its request."""
+    def fork(self, *, hop: Hop | None = None, request: Request | None = None, mark: str) -> Call:
+        """The same call at another hop or with a part of its request.
+
+        ``mark`` goes into the idempotency key: to a provider it is another request.
+        """
         child = copy.copy(self)
+        child.idempotency_key += mark
         if hop is not None:
             child.hop = hop
             child.delay_s = 0.0

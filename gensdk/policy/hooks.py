@@ -64,7 +64,8 @@ def emitter(hooks: Sequence[Hook]) -> Callable[[Fact], None]:
             up a call; start a task of your own from a plain function).
     """
     for hook in hooks:
-        if not callable(hook) or inspect.iscoroutinefunction(hook):
+        inner = getattr(type(hook), "__call__", None)  # noqa: B004  # of a callable object
+        if not callable(hook) or any(map(inspect.iscoroutinefunction, (hook, inner))):
             raise ConfigurationError(f"hook {hook!r}: give a plain function, not a coroutine")
     if not hooks:
         return _nobody

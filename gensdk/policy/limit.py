@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from gensdk.errors import ConfigurationError, TimedOutError
 
+from .attempt import refused
 from .call import Call, Outcome, Step
 from .stream import OpenStream
 
@@ -31,7 +32,7 @@ class Limit:
     def __post_init__(self) -> None:
         """Check the numbers."""
         for value in (self.concurrency, self.requests_per_minute):
-            if value is not None and value < 1:
+            if value is not None and (not isinstance(value, int) or value < 1):
                 raise ConfigurationError("Limit(...) takes whole numbers from 1")
 
 
@@ -46,23 +47,30 @@ class _Gate:
 
     async def enter(self, call: Call) -> None:
         """Wait for a place; raises ``TimedOutError`` for the phase ``queue``."""
-        allowed = min(call.phases.queue, call.left_s)
+        allowed = call.phases.queue
+        if allowed >= call.left_s:  # the deadline's own clock strikes first
+            await self._wait(call)
+            return
         scope = asyncio.timeout(allowed)
         try:
             async with scope:
-                if self._places is not None:
-                    await self._places.acquire()
-                try:
-                    await self._window(call)
-                except BaseException:
-                    self.leave()
-                    raise
+                await self._wait(call)
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise TimedOutError(
+            error = TimedOutError(
                 f"no free place for {call.here} within {allowed:g} s (see Limit)", phase="queue"
-            ) from None
+            )
+            raise refused(call, error) from None
+
+    async def _wait(self, call: Call) -> None:
+        if self._places is not None:
+            await self._places.acquire()
+        try:
+            await self._window(call)
+        except BaseException:
+            self.leave()
+            raise
 
     async def _window(self, call: Call) -> None:
         if self._per_minute is None:
@@ -87,6 +95,9 @@ class Limiter:
 
     def __init__(self, limits: Limit | Mapping[str, Limit] | None) -> None:
         """Take one limit for every provider, or limits by provider name."""
+        for limit in limits.values() if isinstance(limits, Mapping) else [limits]:
+            if not isinstance(limit, Limit | None):
+                raise ConfigurationError(f"limit={limit!r}: give a Limit, or one by provider name")
         self._limits = limits
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Gate]]
         self._gates = WeakKeyDictionary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -39,7 +40,7 @@ class Observer:
                 _tell(call, error.kind, None)
                 raise
             except BaseException as error:
-                _tell(call, type(error).__name__, None)
+                _tell(call, _kind(error), None)
                 raise
             if isinstance(outcome, OpenStream):
                 return _watch(call, outcome)
@@ -58,12 +59,18 @@ def _watch(call: Call, stream: OpenStream[Any]) -> OpenStream[Any]:
         if response is not None:
             _tell(call, None, response)
         else:
-            known = error.kind if isinstance(error, GenSDKError) else "cancelled"
-            _tell(call, known, None)
+            _tell(call, _kind(error), None)
 
     stream.finish = finish
     stream.on_end(ended)
     return stream
+
+
+def _kind(error: BaseException | None) -> str:
+    """The word for an ending; a stream whose reader left early was cancelled too."""
+    if error is None or isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return error.kind if isinstance(error, GenSDKError) else type(error).__name__
 
 
 def _complete(call: Call, response: Response, first_output_s: float | None) -> Response:

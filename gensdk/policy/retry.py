@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from gensdk.errors import (
     OverloadedError,
     RateLimitError,
     ResponseTooLargeError,
+    StreamInterruptedError,
+    TimedOutError,
     UnsafeURLError,
 )
 
@@ -58,10 +61,11 @@ class Retry:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.attempts < 1:
+        if not isinstance(self.attempts, int) or self.attempts < 1:
             raise ConfigurationError("Retry(attempts=…) counts the first try: give 1 or more")
-        if min(self.base_s, self.max_backoff_s, self.max_wait_s) < 0:
-            raise ConfigurationError("Retry: waits are seconds, zero or more")
+        for wait in (self.base_s, self.max_backoff_s, self.max_wait_s):
+            if not isinstance(wait, int | float) or not wait >= 0:  # not NaN either
+                raise ConfigurationError("Retry: waits are seconds, zero or more")
 
     def allows(self, error: GenSDKError, call: Call, tries: int, lost: int) -> bool:
         """Whether an error may be answered by another try.
@@ -79,13 +83,16 @@ class Retry:
         if isinstance(error, InvalidResponseError):
             final = isinstance(error, ResponseTooLargeError | UnsafeURLError)
             return tries == 1 and not final and not call.paid_once
-        if isinstance(error, ConnectionFailedError) and error.billed != "no" and call.paid_once:
-            return error.retryable and (lost <= 1 or self.unknown_outcome)
-        return error.retryable
+        if isinstance(error, TimedOutError) and error.phase == "queue":
+            return False  # the queue's own time is over; a second wait would double it
+        cut = isinstance(error, StreamInterruptedError)  # before its first output, or not here
+        if _lost(error) and call.paid_once and lost > 1 and not self.unknown_outcome:
+            return False
+        return error.retryable or cut
 
     def wait_s(self, error: GenSDKError, tries: int, jitter: Callable[[], float]) -> float:
         """Seconds to wait after the ``tries``-th try; ``jitter`` gives numbers from 0 to 1."""
-        backoff = min(self.base_s * 2.0 ** (tries - 1), self.max_backoff_s)
+        backoff = min(self.base_s * 2.0 ** min(tries - 1, 64), self.max_backoff_s)
         spread = backoff * (0.1 + 0.9 * jitter())
         if error.retry_after is None:
             return spread
@@ -171,11 +178,22 @@ class _Again:
         import tenacity
 
         engine = tenacity.AsyncRetrying(
-            retry=self._again, wait=self._pause, stop=tenacity.stop_never, reraise=True
+            sleep=self._sleep,
+            retry=self._again,
+            wait=self._pause,
+            stop=tenacity.stop_never,
+            reraise=True,
         )
         outcome: Outcome = await engine(self._try)
         self._tokens.give(self._taken)
         return outcome
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except BaseException:  # cancelled: the try was paid for and is not made
+            self._tokens.give(self._taken)
+            raise
 
     async def _try(self) -> Outcome:
         if self._first is not None:
@@ -204,4 +222,6 @@ class _Again:
 
 
 def _lost(error: GenSDKError) -> int:
-    return int(isinstance(error, ConnectionFailedError) and error.billed != "no")
+    """1 where the connection was cut after sending: the answer may have been paid for."""
+    cut = isinstance(error, ConnectionFailedError | StreamInterruptedError)
+    return int(cut and error.billed != "no")

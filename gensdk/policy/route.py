@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from gensdk.errors import (
     ConfigurationError,
@@ -15,6 +16,7 @@ from gensdk.errors import (
     OutcomeUnknownError,
     QuotaExceededError,
     RouteExhaustedError,
+    StreamInterruptedError,
     TransientError,
     UnsafeURLError,
     UnsupportedFeatureError,
@@ -22,7 +24,6 @@ from gensdk.errors import (
 from gensdk.types import Response
 
 from .call import Call, Hop, Outcome, Step
-from .hooks import AttemptFinished
 from .retry import Retry
 from .timeouts import Timeouts
 
@@ -36,9 +37,15 @@ MOVES_ON: tuple[type[GenSDKError], ...] = (
     ModelNotFoundError,
     ModelRetiredError,
     InvalidResponseError,
+    StreamInterruptedError,
     LocalError,
 )
-"""Errors that move a route on. Not among them: invalid requests, blocked content, credentials."""
+"""Errors that move a route on. Not among them: invalid requests, blocked content, credentials.
+
+A stream is asked only until its first output, so one that was interrupted had none.
+"""
+NOT_ACCEPTED = "not_accepted"
+"""The ``code`` of an answer that the route's own test refused."""
 
 ErrorTest = Callable[[GenSDKError], bool]
 
@@ -56,6 +63,8 @@ class Route:
         on: Error classes, or a test on the error, in place of the default.
         accept: Test on a whole answer; one that it refuses counts as failed. Streams are not
             tested.
+        interchangeable: Whether vectors of these models may be mixed. Embeddings never fall
+            back to another model unless this says so; one model at several providers is fine.
         retry: Retry policy at every hop.
         timeouts: Timeouts of calls over this route.
 
@@ -68,6 +77,7 @@ class Route:
         *hops: object,
         on: Iterable[type[GenSDKError]] | ErrorTest | None = None,
         accept: Callable[[Response], bool] | None = None,
+        interchangeable: bool = False,
         retry: Retry | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
@@ -78,9 +88,12 @@ class Route:
             raise ConfigurationError("a hop of a Route is one model, not a route or a list")
         self.hops = hops
         self.accept = accept
+        self.interchangeable = interchangeable
         self.retry = retry
         self.timeouts = timeouts
         self._on: tuple[type[GenSDKError], ...] | ErrorTest = _test(on)
+        settings = (on, accept, retry, timeouts)
+        self.bare = not interchangeable and all(item is None for item in settings)
 
     def __repr__(self) -> str:
         """Show the hops."""
@@ -92,6 +105,8 @@ class Route:
             return True
         if isinstance(error, OutcomeUnknownError) and to.facts.local:
             return True
+        if isinstance(error, InvalidResponseError) and error.code == NOT_ACCEPTED:
+            return True
         if isinstance(self._on, tuple):
             return isinstance(error, self._on) and not isinstance(error, UnsafeURLError)
         return self._on(error)
@@ -102,11 +117,9 @@ def _test(
 ) -> tuple[type[GenSDKError], ...] | ErrorTest:
     if on is None:
         return MOVES_ON
-    if isinstance(on, type):
-        return (on,)
-    if callable(on):
+    if callable(on) and not isinstance(on, type):
         return on
-    classes = tuple(on)
+    classes: tuple[Any, ...] = tuple(on) if isinstance(on, Iterable) else (on,)
     if not all(isinstance(item, type) and issubclass(item, GenSDKError) for item in classes):
         raise ConfigurationError("Route(on=…): give gensdk error classes, or a test on the error")
     return classes
@@ -120,33 +133,47 @@ class Router:
 
         async def routed(call: Call) -> Outcome:
             if len(call.hops) == 1:
-                return await _at(call.hops[0], call, step)
+                return await _at(call.hops[0], call, step, "")
             return await self._over_hops(call, step)
 
         return routed
 
     async def _over_hops(self, call: Call, step: Step) -> Outcome:
-        errors: list[GenSDKError] = []
-        for index, hop in enumerate(call.hops):
+        failed: dict[int, GenSDKError] = {}
+        index = 0
+        while index < len(call.hops):
+            hop = call.hops[index]
             try:
-                return await _at(hop, call, step)
+                return await _at(hop, call, step, f"-{index}" if index else "")
             except GenSDKError as error:
-                errors.append(error)
-                following = call.hops[index + 1 :]
-                if following and not call.route.moves_on(error, following[0]):
+                failed[index] = error
+                following = _next(call, index, error)
+                if following is None:
                     raise
-                if following:
-                    logger.warning("%s failed (%s); trying %s", hop, error.kind, following[0])
-        if not call.route.moves_on(errors[-1], call.hops[-1]):
-            raise errors[-1]
-        tried = "; ".join(
-            f"{hop}: {error.kind}" for hop, error in zip(call.hops, errors, strict=True)
+            if following < len(call.hops):
+                to = call.hops[following]
+                logger.warning("%s failed (%s); trying %s", hop, failed[index].kind, to)
+            index = following
+        tried = "; ".join(f"{call.hops[at]}: {error.kind}" for at, error in failed.items())
+        raise RouteExhaustedError(
+            f"every model of the route failed: {tried}", list(failed.values())
         )
-        raise RouteExhaustedError(f"every model of the route failed: {tried}", errors)
 
 
-async def _at(hop: Hop, call: Call, step: Step) -> Outcome:
-    outcome = await step(call.fork(hop=hop))
+def _next(call: Call, index: int, error: GenSDKError) -> int | None:
+    """The next hop that may answer after an error: past the end where there is none left.
+
+    None where this error ends the call.
+    """
+    hops, moves_on = call.hops, call.route.moves_on
+    if index == len(hops) - 1:
+        return len(hops) if moves_on(error, hops[index]) else None
+    after = range(index + 1, len(hops))
+    return next((at for at in after if moves_on(error, hops[at])), None)
+
+
+async def _at(hop: Hop, call: Call, step: Step, mark: str) -> Outcome:
+    outcome = await step(call.fork(hop=hop, mark=mark))
     call.hop = hop
     return _accepted(call, outcome)
 
@@ -159,11 +186,11 @@ def _accepted(call: Call, outcome: Outcome) -> Outcome:
         "the answer was refused by the route's accept= test",
         provider=outcome.provider,
         model=outcome.model,
-        billed="yes",
+        code=NOT_ACCEPTED,
+        billed="no" if call.here.facts.local else "yes",
     )
     refused = call.attempts[-1].model_copy(
         update={"outcome": "error", "error": error.kind, "message": error.message}
     )
     call.attempts[-1] = refused
-    call.emit(AttemptFinished(call.id, call.ability, refused))
     raise error

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from gensdk.errors import InvalidResponseError, UnsupportedFeatureError
 from gensdk.types import (
+    Ability,
+    Cost,
     EmbedRequest,
     EmbedResponse,
     ImageRequest,
@@ -24,8 +26,10 @@ from gensdk.types import (
     TextResponse,
     Usage,
     Vectors,
+    unique,
 )
 
+from .attempt import refused
 from .call import Call, Facts, Outcome, Step
 
 __all__ = ["Splitter", "batches", "sentences"]
@@ -47,9 +51,9 @@ class Splitter:
             if len(parts) == 1:
                 return await step(call)
             if call.streaming:
-                raise _cannot_stream(call)
-            answers = await _all(step, [call.fork(request=part) for part in parts])
-            return _JOINS[type(call.request)](answers)
+                raise refused(call, _cannot_stream(call))
+            forks = [call.fork(request=part, mark=f"-{i}") for i, part in enumerate(parts)]
+            return _JOINS[call.ability](await _all(step, forks))
 
         return split
 
@@ -58,9 +62,7 @@ def _cannot_stream(call: Call) -> UnsupportedFeatureError:
     what = "n above 1" if call.ability == "text" else "a request this large"
     return UnsupportedFeatureError(
         f"{call.here} takes {what} only as several requests, which cannot be streamed together; "
-        "use the plain verb, or one stream each",
-        provider=call.here.provider,
-        model=call.here.model,
+        "use the plain verb, or one stream each"
     )
 
 
@@ -85,14 +87,17 @@ async def _all(step: Step, calls: list[Call]) -> list[Any]:
 def _parts(call: Call) -> Sequence[Request]:
     request, facts = call.request, call.here.facts
     if isinstance(request, TextRequest | ImageRequest):
-        most = facts.max_candidates
+        text = isinstance(request, TextRequest)
+        most = facts.max_candidates if text else facts.max_images
         if request.n is None or most is None or request.n <= most:
             return (request,)
         full, rest = divmod(request.n, most)
         counts = [most] * full + [rest] * (rest > 0)
         seed = request.seed
         return [
-            request.model_copy(update={"n": count if most > 1 else None, "seed": _seed(seed, i)})
+            request.model_copy(
+                update={"n": count if most > 1 else None, "seed": _seed(seed, i * most)}
+            )
             for i, count in enumerate(counts)
         ]
     if isinstance(request, EmbedRequest):
@@ -105,9 +110,9 @@ def _parts(call: Call) -> Sequence[Request]:
     return (request,)
 
 
-def _seed(seed: int | None, index: int) -> int | None:
-    """Each part its own seed, or all candidates would be the same."""
-    return None if seed is None else seed + index
+def _seed(seed: int | None, before: int) -> int | None:
+    """Each candidate its own seed, counted on over the parts, or some would be the same."""
+    return None if seed is None else (seed + before) % 2**63
 
 
 def batches(inputs: tuple[str, ...], facts: Facts) -> Iterator[tuple[str, ...]]:
@@ -129,13 +134,17 @@ def batches(inputs: tuple[str, ...], facts: Facts) -> Iterator[tuple[str, ...]]:
     yield tuple(group)
 
 
+_CLOSING = r"[\"'\u201d\u2019\u300d\u300f)\]]*"
 _BREAKS = (
-    re.compile(r"\n\s*\n"),
-    re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f])"),
-    re.compile(r"(?<=[,;:\u3001\uff0c\uff1b])\s*"),
-    re.compile(r"\s+"),
+    re.compile(r"()\n\s*\n"),
+    re.compile(rf"[.!?\u2026]{_CLOSING}()\s+|[\u3002\uff01\uff1f]{_CLOSING}()"),
+    re.compile(rf"[,;:]{_CLOSING}()\s+|[\u3001\uff0c\uff1b]()"),
+    re.compile(r"()\s+"),
 )
-"""Ends of paragraphs, sentences, clauses and words; the Chinese and Japanese marks too."""
+"""Ends of paragraphs, sentences, clauses and words; the Chinese and Japanese marks too.
+
+The empty group stands where the cut is: only white space may follow it.
+"""
 
 
 def sentences(text: str, most: int) -> list[str]:
@@ -147,39 +156,43 @@ def sentences(text: str, most: int) -> list[str]:
     pieces: list[str] = []
     rest = text.strip()
     while len(rest) > most:
-        cut, following = _cut(rest, most)
+        cut = _cut(rest, most)
         pieces.append(rest[:cut].rstrip())
-        rest = rest[following:].lstrip()
+        rest = rest[cut:].lstrip()
     if rest:
         pieces.append(rest)
     return [piece for piece in pieces if piece]
 
 
-def _cut(text: str, most: int) -> tuple[int, int]:
+def _cut(text: str, most: int) -> int:
     for pattern in _BREAKS:
-        ends = [match for match in pattern.finditer(text, 0, most + 1) if 0 < match.start() <= most]
-        if ends and ends[-1].start() >= most // 3:
-            return ends[-1].start(), ends[-1].end()
-    return most, most
+        places = [
+            match.start(match.lastindex or 0) for match in pattern.finditer(text, 0, most + 1)
+        ]
+        last = max((place for place in places if place <= most), default=0)
+        if last > most // 3:
+            return last
+    return most
 
 
 def _joinable(call: Call, request: SpeechRequest, pieces: int) -> None:
     if pieces > 1 and request.format == "flac":
-        raise UnsupportedFeatureError(
+        error = UnsupportedFeatureError(
             f"the text is longer than the {call.here.facts.max_characters} characters "
             f"{call.here} takes at once, and FLAC files cannot be joined; ask for wav or mp3"
         )
+        raise refused(call, error)
 
 
 # -------------------------------------------------------------------------- the answers joined
 def _common(answers: Sequence[ResponseT], **changes: Any) -> ResponseT:
     """The first answer with everything that adds up over the answers."""
     first = answers[0]
-    warnings = tuple(dict.fromkeys(item for answer in answers for item in answer.warnings))
     usage = sum((answer.usage for answer in answers), Usage())
     return first.replace(
         usage=usage,
-        warnings=warnings,
+        cost=Cost.total(answer.cost for answer in answers),
+        warnings=unique(item for answer in answers for item in answer.warnings),
         reproducible=all(answer.reproducible for answer in answers),
         **changes,
     )
@@ -209,38 +222,49 @@ def _join_vectors(answers: Sequence[EmbedResponse]) -> Response:
 def _join_speech(answers: Sequence[SpeechResponse]) -> Response:
     sounds = [answer.audio for answer in answers]
     first = sounds[0]
+    kinds = {(sound.media_type, sound.sample_rate) for sound in sounds}
+    if len(kinds) != 1 or first.media_type in _WHOLE_FILES:
+        raise InvalidResponseError(
+            f"the parts of the speech came as {', '.join(sorted(str(kind) for kind, _ in kinds))}; "
+            "they cannot be joined; ask for wav or mp3",
+            billed="yes",
+        )
     data = join_wav(sounds) if first.media_type == "audio/wav" else b"".join(s.data for s in sounds)
     known = [answer.duration_s for answer in answers]
     duration = None if None in known else sum(filter(None, known))
     return _common(answers, audio=first.model_copy(update={"data": data}), duration_s=duration)
 
 
+_WHOLE_FILES = frozenset({"audio/flac", "audio/mp4", "audio/webm", "video/mp4", "video/webm"})
+"""Containers that are no longer one file when another is put behind them."""
+
+
 def join_wav(sounds: Sequence[Media]) -> bytes:
     """One WAV file of several with the same format; sizes are set to the true ones."""
-    formats: list[bytes] = []
-    body = bytearray()
-    for sound in sounds:
-        shape, samples = _wav_chunks(sound.data)
-        formats.append(shape)
-        body += samples
-    if len(set(formats)) != 1:
+    chunks = [_wav_chunks(sound.data) for sound in sounds]
+    if len({shape for shape, _ in chunks}) != 1:
         raise InvalidResponseError(
-            "the parts of the speech differ in format; they cannot be joined"
+            "the parts of the speech differ in format; they cannot be joined", billed="yes"
         )
-    shape = formats[0]
-    head = b"fmt " + struct.pack("<I", len(shape)) + shape
-    data = b"data" + struct.pack("<I", min(len(body), 0xFFFFFFFF)) + bytes(body)
-    return (
-        b"RIFF"
-        + struct.pack("<I", min(4 + len(head) + len(data), 0xFFFFFFFF))
-        + b"WAVE"
-        + head
-        + data
-    )
+    samples = b"".join(part for _, part in chunks)
+    body = b"WAVE" + _chunk(b"fmt ", chunks[0][0]) + _chunk(b"data", samples)
+    return _chunk(b"RIFF", body)
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    """A RIFF chunk: padded to an even length, which its size does not count."""
+    return name + struct.pack("<I", min(len(body), _UNKNOWN_SIZE)) + body + bytes(len(body) % 2)
+
+
+_UNKNOWN_SIZE = 0xFFFFFFFF
 
 
 def _wav_chunks(data: bytes) -> tuple[bytes, bytes]:
-    """The ``fmt`` chunk and the samples. A streamed file's unknown size means: to the end."""
+    """The ``fmt`` chunk and the samples.
+
+    A streamed file does not know its size: all ones, or zero with samples all the same, means to
+    the end.
+    """
     position, shape = 12, b""
     while position + 8 <= len(data):
         name = data[position : position + 4]
@@ -248,15 +272,15 @@ def _wav_chunks(data: bytes) -> tuple[bytes, bytes]:
         start = position + 8
         if name == b"fmt ":
             shape = data[start : start + size]
-        if name == b"data":
-            return shape, data[start : start + size]
+        if name == b"data" and shape:
+            return shape, data[start : start + size] if size else data[start:]
         position = start + size + size % 2
-    raise InvalidResponseError("a part of the speech is no complete WAV file")
+    raise InvalidResponseError("a part of the speech is no complete WAV file", billed="yes")
 
 
-_JOINS: dict[type[Request], Callable[[Any], Response]] = {
-    TextRequest: _join_text,
-    ImageRequest: _join_images,
-    EmbedRequest: _join_vectors,
-    SpeechRequest: _join_speech,
+_JOINS: dict[Ability, Callable[[Any], Response]] = {
+    "text": _join_text,
+    "image": _join_images,
+    "embed": _join_vectors,
+    "speech": _join_speech,
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gensdk.errors import GenSDKError, StreamInterruptedError, TimedOutError
 from gensdk.types import (
     AudioChunk,
     Finished,
     ImageDone,
+    ImagePreview,
     ImageResponse,
     Media,
     ReasoningDelta,
@@ -27,7 +28,7 @@ from gensdk.types import (
 
 from .call import Call
 
-__all__ = ["OpenStream", "Watch", "partial_response"]
+__all__ = ["OpenStream", "Watch", "close", "partial_response"]
 
 EventT = TypeVar("EventT", bound=StreamEvent)
 Ending = Callable[[Response | None, BaseException | None], None]
@@ -40,7 +41,7 @@ class Watch:
     wait is really over its limit, and only then cancels it. So an output costs no timer.
     """
 
-    __slots__ = ("_baseline", "_deadline", "_handle", "_idle", "_loop", "_since", "_task", "fired")
+    __slots__ = ("_baseline", "_deadline", "_fired", "_handle", "_idle", "_loop", "_since", "_task")
 
     def __init__(self, idle_s: float, deadline: float) -> None:
         """Watch waits of at most ``idle_s`` seconds, and none beyond ``deadline`` (loop time)."""
@@ -51,7 +52,7 @@ class Watch:
         self._task: asyncio.Task[object] | None = None
         self._since = 0.0
         self._baseline = 0
-        self.fired: TimedOutError | None = None
+        self._fired: TimedOutError | None = None
 
     def __enter__(self) -> Watch:
         """Begin a wait of the current task."""
@@ -65,10 +66,11 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the wait; turns the cancellation by our own clock into ``TimedOutError``."""
         task, self._task = self._task, None
-        if self.fired is None or task is None:
+        fired, self._fired = self._fired, None
+        if fired is None or task is None:
             return
         if task.uncancel() <= self._baseline and kind is asyncio.CancelledError:
-            raise self.fired from None
+            raise fired from None
 
     def stop(self) -> None:
         """Drop the timer."""
@@ -85,13 +87,13 @@ class Watch:
 
     def _tick(self) -> None:
         self._handle = None
-        if self._task is None or self.fired is not None:
+        if self._task is None or self._fired is not None:
             return
         if self._loop.time() < self._due():
             self._arm()
             return
         total = self._deadline <= self._since + self._idle
-        self.fired = TimedOutError(
+        self._fired = TimedOutError(
             "the time for the whole call ran out while the stream was open"
             if total
             else f"the stream gave no output for {self._idle:g} s",
@@ -154,7 +156,8 @@ class OpenStream(Generic[EventT]):
             raise
         if isinstance(event, Finished):
             return await self._finished(event)
-        self._seen.append(event)
+        if not isinstance(event, ImagePreview):
+            self._seen.append(event)
         return event
 
     async def _finished(self, event: EventT) -> EventT:
@@ -165,13 +168,20 @@ class OpenStream(Generic[EventT]):
     async def _broken(self, error: GenSDKError) -> GenSDKError:
         self.call.blame(error)
         if error.partial is None:
-            error.partial = partial_response(self.call, self._seen)
+            error.partial = self.partial()
         await self.close(error)
         error.attempts = tuple(self.call.attempts)
         return error
 
+    def partial(self) -> Response | None:
+        """What has arrived so far."""
+        return partial_response(self.call, self._seen)
+
     async def close(self, error: BaseException | None = None) -> None:
-        """Close the connection, or stop the device. May be called twice."""
+        """Close the connection, or stop the device. May be called twice.
+
+        ``error`` is what broke the stream; None where its reader left early.
+        """
         await self._close(None, error)
 
     async def _close(
@@ -182,15 +192,20 @@ class OpenStream(Generic[EventT]):
         self._over = True
         self._watch.stop()
         try:
-            aclose = getattr(self._events, "aclose", None)
-            if aclose is not None:
-                await aclose()
+            await close(self._events)
         finally:
             self.settle(response, error)
             complete = None if response is None else self.finish(response)
             for ending in self._endings:
                 ending(complete, error)
         return complete
+
+
+async def close(events: AsyncIterator[Any]) -> None:
+    """Close a backend's generator; an iterator of another kind has nothing to close."""
+    aclose = getattr(events, "aclose", None)
+    if aclose is not None:
+        await aclose()
 
 
 def partial_response(call: Call, seen: list[EventT]) -> Response | None:

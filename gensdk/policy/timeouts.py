@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -64,7 +63,7 @@ class Timeouts:
         """Check the numbers."""
         for item in fields(self):
             value = getattr(self, item.name)
-            if value is not None and (math.isnan(value) or value <= 0):
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ConfigurationError(
                     f"Timeouts({item.name}={value!r}): give seconds over zero, or math.inf"
                 )

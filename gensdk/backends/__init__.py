@@ -1,0 +1,1 @@
+"""Backends: one folder or file for each provider, and none of them knows another."""

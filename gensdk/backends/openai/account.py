@@ -1,0 +1,386 @@
+"""One key at one origin: sends a request once and answers with bytes or with an error."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from pydantic_core import to_json
+
+from gensdk.catalog import LifecycleRow, lifecycle, lifecycle_warning
+from gensdk.errors import GenSDKError, InvalidResponseError
+from gensdk.toolkit import Answer, Failure, Form, HTTPWire, Notes, StreamAnswer, Wire
+
+from .credentials import Credential, KeySource
+from .errors import error_of, failure_inside, failure_of, model_retired, parsed, request_id_of
+from .origin import choose_base_url, fixed_headers
+from .refusals import MAX_RESENDS, LearnedRefusals, Refusal, refused_by, without
+
+if TYPE_CHECKING:
+    import openai
+
+    from gensdk.catalog.compatible import Dialect
+    from gensdk.spec import Context
+
+__all__ = ["MAX_ANSWER_BYTES", "Account", "today_utc"]
+
+MAX_ANSWER_BYTES = 32 * 2**20
+"""Largest JSON answer that is read, unless the caller says otherwise."""
+
+_MAX_ERROR_BYTES = 64 * 2**10
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+def today_utc() -> date:
+    """The day in UTC: shutdown dates are counted in it."""
+    return datetime.now(UTC).date()
+
+
+class Account:
+    """An account at OpenAI, or at a server that speaks its wire format.
+
+    Makes one attempt per call. The one thing it sends again is a request that the server refused
+    with a 400 over a preference it does not know: without that preference, and with a warning.
+
+    Attributes:
+        name: Provider name, as in ``"name:model"``.
+        dialect: How the server departs from OpenAI's API.
+        base_url: Origin and path prefix, without a slash at the end.
+        learned: Preferences this server refused so far, by model.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        name: str | None = None,
+        api_key: KeySource | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        credential: Credential | None = None,
+        deployments: frozenset[str] = frozenset(),
+        idempotency_header: str | None = None,
+        http_client: object | None = None,
+        client: openai.AsyncOpenAI | None = None,
+        today: Callable[[], date] = today_utc,
+    ) -> None:
+        """Set up without I/O and without needing a key.
+
+        Args:
+            dialect: The server's row in the catalogue.
+            name: Provider name; None takes the dialect's.
+            api_key: Key, or a sync or async function that returns the current one.
+            base_url: None takes the environment's for OpenAI itself, else the dialect's.
+            organization: Sent as ``OpenAI-Organization``; None takes ``OPENAI_ORG_ID``.
+            project: Sent as ``OpenAI-Project``; None takes ``OPENAI_PROJECT_ID``.
+            default_headers: Further headers of every request.
+            query: Query parameters of every request.
+            credential: A ready credential instead of ``api_key``.
+            deployments: Paths that go under ``/deployments/{model}`` (Azure's dated API).
+            idempotency_header: Header that carries the call's idempotency key, where a gateway
+                honours one; OpenAI itself does not.
+            http_client: Your own ``httpx2.AsyncClient`` (or ``httpx.AsyncClient``); never closed.
+            client: Your own ``openai.AsyncOpenAI``, for logins only that package has; requests
+                go through it, without its retries, and it is never closed.
+            today: Says what day it is.
+
+        Raises:
+            ConfigurationError: The base URL is unusable or unsafe.
+        """
+        self.dialect = dialect
+        self.name = name or dialect.name
+        self.learned = LearnedRefusals()
+        given = str(client.base_url) if client is not None else base_url
+        self.base_url = choose_base_url(given, dialect)
+        self._credential = credential or Credential(
+            api_key,
+            provider=self.name,
+            variables=(dialect.key_env,) if dialect.key_env else (),
+            required=dialect.key_required,
+        )
+        vendor = dialect.name == "openai"
+        self._headers = fixed_headers(organization, project, default_headers, vendor=vendor)
+        self._query = dict(query or {})
+        self._deployments = deployments
+        self._idempotency_header = idempotency_header
+        self._http_client = http_client
+        self._client = client
+        self._today = today
+        self._wire: Wire | None = None
+        host = urlsplit(self.base_url).hostname or ""
+        self.official = host == "api.openai.com" or host.endswith(".api.openai.com")
+
+    def __repr__(self) -> str:
+        """Show name and origin."""
+        return f"Account({self.name!r}, {self.base_url!r})"
+
+    @property
+    def catalogue(self) -> str:
+        """Vendor under whose name the catalogue knows when models end; empty for none."""
+        return "openai" if self.dialect.name == "openai" else ""
+
+    @property
+    def model_vendor(self) -> str:
+        """Vendor whose model rows apply: Azure's deployments are OpenAI's models."""
+        return "openai" if self.dialect.name in {"openai", "azure"} else ""
+
+    # ------------------------------------------------------------------------------- requests
+    async def post(
+        self,
+        path: str,
+        payload: dict[str, object],
+        context: Context,
+        *,
+        notes: Notes | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """Send JSON and return the answer of a status 2xx; anything else raises its error."""
+        self._mind_lifecycle(context, notes)
+        payload = self._without_learned(payload, context, notes)
+        resends = MAX_RESENDS
+        while True:
+            answer = await self._get_wire().send(
+                "POST",
+                self._path(path, context),
+                context,
+                body=to_json(payload),
+                headers=self._call_headers(context),
+                query=self._query,
+                max_bytes=max_bytes,
+            )
+            if 200 <= answer.status < 300:
+                return answer
+            failure = failure_of(answer.status, answer.headers, answer.body)
+            lighter = self._lighter(payload, failure, context, notes) if resends else None
+            if lighter is None:
+                raise self.error(failure, context, body=answer.body)
+            payload, resends = lighter, resends - 1
+
+    async def post_form(
+        self,
+        path: str,
+        form: Form,
+        context: Context,
+        *,
+        notes: Notes | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """Send a multipart form and return the answer of a status 2xx."""
+        self._mind_lifecycle(context, notes)
+        answer = await self._get_wire().send(
+            "POST",
+            self._path(path, context),
+            context,
+            form=form,
+            headers=self._call_headers(context),
+            query=self._query,
+            max_bytes=max_bytes,
+        )
+        if not 200 <= answer.status < 300:
+            failure = failure_of(answer.status, answer.headers, answer.body)
+            raise self.error(failure, context, body=answer.body)
+        return answer
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        payload: dict[str, object],
+        context: Context,
+        *,
+        notes: Notes | None = None,
+        max_bytes: int | None = None,
+    ) -> AsyncIterator[StreamAnswer]:
+        """Send JSON and open the answer; leaving the block closes the connection."""
+        self._mind_lifecycle(context, notes)
+        payload = self._without_learned(payload, context, notes)
+        resends = MAX_RESENDS
+        while True:
+            async with self._get_wire().stream(
+                "POST",
+                self._path(path, context),
+                context,
+                body=to_json(payload),
+                headers=self._call_headers(context),
+                query=self._query,
+                max_bytes=max_bytes,
+            ) as answer:
+                if 200 <= answer.status < 300:
+                    yield answer
+                    return
+                body = await answer.read(_MAX_ERROR_BYTES)
+            failure = failure_of(answer.status, answer.headers, body)
+            lighter = self._lighter(payload, failure, context, notes) if resends else None
+            if lighter is None:
+                raise self.error(failure, context, body=body)
+            payload, resends = lighter, resends - 1
+
+    @asynccontextmanager
+    async def stream_form(
+        self,
+        path: str,
+        form: Form,
+        context: Context,
+        *,
+        notes: Notes | None = None,
+        max_bytes: int | None = None,
+    ) -> AsyncIterator[StreamAnswer]:
+        """Send a multipart form and open the answer; leaving the block closes the connection."""
+        self._mind_lifecycle(context, notes)
+        async with self._get_wire().stream(
+            "POST",
+            self._path(path, context),
+            context,
+            form=form,
+            headers=self._call_headers(context),
+            query=self._query,
+            max_bytes=max_bytes,
+        ) as answer:
+            if 200 <= answer.status < 300:
+                yield answer
+                return
+            body = await answer.read(_MAX_ERROR_BYTES)
+        raise self.error(failure_of(answer.status, answer.headers, body), context, body=body)
+
+    # --------------------------------------------------------------------------------- errors
+    def error(
+        self, failure: Failure, context: Context, *, body: bytes | object = None
+    ) -> GenSDKError:
+        """The error of a failure's cause; ``body`` adds what only this vendor's body says."""
+        return error_of(
+            failure,
+            parsed(body) if isinstance(body, bytes) else body,
+            provider=self.name,
+            model=context.model,
+            redact=self.redact,
+            today=self._today(),
+            catalogue=self.catalogue,
+        )
+
+    def error_inside(
+        self, body: object, context: Context, headers: Mapping[str, str] | None = None
+    ) -> GenSDKError:
+        """The error for an error object that came inside a stream or inside a 200."""
+        error = self.error(failure_inside(body, headers), context, body=body)
+        error.billed = "maybe"
+        return error
+
+    def invalid(
+        self, message: str, answer: Answer | StreamAnswer, context: Context
+    ) -> InvalidResponseError:
+        """The error for an answer that cannot be used."""
+        return InvalidResponseError(
+            self.redact(message),
+            provider=self.name,
+            model=context.model,
+            status=answer.status,
+            request_id=request_id_of(answer.headers),
+        )
+
+    def redact(self, text: str) -> str:
+        """Remove this account's keys from a text."""
+        if self._client is not None:
+            from .sdk_wire import redact_key
+
+            text = redact_key(self._client, text)
+        return self._credential.redact(text)
+
+    async def aclose(self) -> None:
+        """Close what this account opened. May be called twice."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.aclose()
+
+    # ------------------------------------------------------------------------------ the inside
+    def _get_wire(self) -> Wire:
+        if self._wire is None:
+            if self._client is not None:
+                from .sdk_wire import SDKWire
+
+                self._wire = SDKWire(self._client, provider=self.name)
+            else:
+                self._wire = HTTPWire(
+                    self.base_url,
+                    headers=self._all_headers,
+                    provider=self.name,
+                    http_client=self._http_client,
+                    secrets=self._credential.known,
+                )
+        return self._wire
+
+    async def _all_headers(self) -> Mapping[str, str]:
+        return {**await self._credential.headers(), **self._headers}
+
+    def _call_headers(self, context: Context) -> Mapping[str, str]:
+        if self._idempotency_header and context.idempotency_key:
+            return {self._idempotency_header: context.idempotency_key}
+        return _NO_HEADERS
+
+    def _path(self, path: str, context: Context) -> str:
+        if path not in self._deployments:
+            return path
+        return f"/deployments/{quote(context.model, safe='')}{path}"
+
+    def _mind_lifecycle(self, context: Context, notes: Notes | None) -> None:
+        row = lifecycle(self.catalogue, context.model) if self.catalogue else None
+        if row is None:
+            return
+        today = self._today()
+        self._refuse_retired(row, context, today)
+        warning = lifecycle_warning(row, context.model, today)
+        if warning is not None and notes is not None:
+            notes.other(warning.message, warning.parameter, kind="retiring")
+
+    def _refuse_retired(self, row: LifecycleRow, context: Context, today: date) -> None:
+        # On the day itself the server decides: the hour of a shutdown is not announced.
+        if self.official and today > row.retired_on:
+            raise model_retired(row, provider=self.name, model=context.model)
+
+    def _without_learned(
+        self, payload: dict[str, object], context: Context, notes: Notes | None
+    ) -> dict[str, object]:
+        while len(self.learned):
+            key = _learning_key(payload, context)
+            refusal = self.learned.of(key, payload)
+            if refusal is None:
+                break
+            payload = without(payload, refusal)
+            _note(refusal, context, notes)
+        return payload
+
+    def _lighter(
+        self,
+        payload: dict[str, object],
+        failure: Failure,
+        context: Context,
+        notes: Notes | None,
+    ) -> dict[str, object] | None:
+        """The payload without what the server just refused; None if that is no preference."""
+        refusal = refused_by(failure, payload)
+        if refusal is None:
+            return None
+        if notes is None and context.unsupported == "error" and not refusal.renamed:
+            return None
+        self.learned.learn(_learning_key(payload, context), refusal)
+        _note(refusal, context, notes)
+        return without(payload, refusal)
+
+
+def _learning_key(payload: Mapping[str, object], context: Context) -> str:
+    """A model takes other fields while it reasons, so the effort belongs to the key."""
+    reasoning = payload.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    effort = effort or payload.get("reasoning_effort")
+    return f"{context.model} {effort}" if effort else context.model
+
+
+def _note(refusal: Refusal, context: Context, notes: Notes | None) -> None:
+    if notes is None or refusal.renamed:
+        return
+    notes.drop(refusal.parameter, f"{context.model} refuses it")

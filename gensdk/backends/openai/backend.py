@@ -1,0 +1,199 @@
+"""OpenAI as a backend: every ability in one line, each done in its own file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from gensdk.catalog.compatible import OPENAI, Dialect, TextProtocol
+from gensdk.catalog.openai_media import image_model, speech_model
+from gensdk.spec import Capabilities, Context
+from gensdk.types import (
+    Ability,
+    EmbedRequest,
+    EmbedResponse,
+    ImageEvent,
+    ImageRequest,
+    ImageResponse,
+    ModerationRequest,
+    ModerationResponse,
+    SpeechEvent,
+    SpeechRequest,
+    SpeechResponse,
+    TextEvent,
+    TextRequest,
+    TextResponse,
+    TranscriptionRequest,
+    TranscriptionResponse,
+)
+
+from .account import Account, today_utc
+from .credentials import KeySource
+
+if TYPE_CHECKING:
+    import openai
+
+__all__ = ["OpenAIBackend"]
+
+_STREAMS: frozenset[Ability] = frozenset({"text", "image", "speech"})
+_MAX_EMBED_BYTES = 300_000
+
+
+class OpenAIBackend:
+    """OpenAI's API: text, images, speech, transcription, embeddings and moderation.
+
+    ::
+
+        Client(backends={"openai": OpenAIBackend(api_key=…)})
+
+    Nothing is sent, and no key is needed, before the first request.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "openai",
+        protocol: TextProtocol | None = None,
+        api_key: KeySource | None = None,
+        base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        idempotency_header: str | None = None,
+        http_client: object | None = None,
+        client: openai.AsyncOpenAI | None = None,
+        today: Callable[[], date] = today_utc,
+        dialect: Dialect = OPENAI,
+        account: Account | None = None,
+    ) -> None:
+        """Set up an account; see ``Account`` for the arguments not named here.
+
+        Args:
+            name: Provider name, as in ``"name:model"``.
+            protocol: Protocol text goes over: ``responses``, ``chat`` or ``completions``. None
+                takes the server's best, and chat where a request needs it.
+            api_key: Key, or a sync or async function that returns the current one; None takes
+                ``OPENAI_API_KEY``.
+            base_url: None takes ``OPENAI_BASE_URL`` or OpenAI's own.
+            organization: Organization to bill.
+            project: Project to bill.
+            default_headers: Further headers of every request.
+            idempotency_header: Header for the idempotency key, where a gateway honours one.
+            http_client: Your own ``httpx2.AsyncClient``; never closed here.
+            client: Your own ``openai.AsyncOpenAI``; never closed here.
+            today: Says what day it is.
+            dialect: How the server departs from OpenAI's API.
+            account: A ready account instead of all of the above but ``protocol``.
+        """
+        self.account = account or Account(
+            dialect,
+            name=name,
+            api_key=api_key,
+            base_url=base_url,
+            organization=organization,
+            project=project,
+            default_headers=default_headers,
+            idempotency_header=idempotency_header,
+            http_client=http_client,
+            client=client,
+            today=today,
+        )
+        self.protocol = protocol
+
+    def __repr__(self) -> str:
+        """Show name and origin."""
+        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
+
+    @property
+    def name(self) -> str:
+        """Provider name, as in ``"name:model"``."""
+        return self.account.name
+
+    def capabilities(self, model: str) -> Capabilities:
+        """What the server can do with a model; splitting rests on these limits."""
+        dialect = self.account.dialect
+        protocol = self.protocol or dialect.text_protocol
+        at_openai = bool(self.account.model_vendor)
+        return Capabilities(
+            abilities=dialect.abilities,
+            streams=_STREAMS & dialect.abilities,
+            max_candidates=1 if protocol == "responses" else dialect.max_candidates,
+            max_images=image_model(model, dialect.name).max_n,
+            max_inputs=dialect.max_inputs,
+            max_input_bytes=_MAX_EMBED_BYTES if at_openai else None,
+            max_characters=speech_model(model, dialect.name).max_characters,
+            price_provider=dialect.price_provider,
+        )
+
+    async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
+        """Answer with text, over the protocol that fits the request."""
+        from . import routing
+
+        return await routing.generate(self.account, request, context, self.protocol)
+
+    async def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[TextEvent]:
+        """Stream text, over the protocol that fits the request."""
+        from . import routing
+
+        opened = routing.stream(self.account, request, context, self.protocol)
+        async with aclosing(opened) as events:
+            async for event in events:
+                yield event
+
+    async def image(self, request: ImageRequest, context: Context) -> ImageResponse:
+        """Make pictures, or edit some."""
+        from . import images
+
+        return await images.generate(self.account, request, context)
+
+    async def stream_image(
+        self, request: ImageRequest, context: Context
+    ) -> AsyncIterator[ImageEvent]:
+        """Stream previews and the finished pictures."""
+        from . import images
+
+        async with aclosing(images.stream(self.account, request, context)) as events:
+            async for event in events:
+                yield event
+
+    async def speech(self, request: SpeechRequest, context: Context) -> SpeechResponse:
+        """Speak a text."""
+        from . import speech
+
+        return await speech.generate(self.account, request, context)
+
+    async def stream_speech(
+        self, request: SpeechRequest, context: Context
+    ) -> AsyncIterator[SpeechEvent]:
+        """Stream the sound while it is made."""
+        from . import speech
+
+        async with aclosing(speech.stream(self.account, request, context)) as events:
+            async for event in events:
+                yield event
+
+    async def transcribe(
+        self, request: TranscriptionRequest, context: Context
+    ) -> TranscriptionResponse:
+        """Write down what is said."""
+        from . import transcription
+
+        return await transcription.generate(self.account, request, context)
+
+    async def embed(self, request: EmbedRequest, context: Context) -> EmbedResponse:
+        """Turn texts into vectors."""
+        from . import embeddings
+
+        return await embeddings.generate(self.account, request, context)
+
+    async def moderate(self, request: ModerationRequest, context: Context) -> ModerationResponse:
+        """Judge texts and pictures."""
+        from . import moderation
+
+        return await moderation.generate(self.account, request, context)
+
+    async def aclose(self) -> None:
+        """Close what the backend opened itself. May be called twice."""
+        await self.account.aclose()

@@ -1,0 +1,199 @@
+"""What pictures and sound have in common on the wire: files in, JSON or bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import from_json
+
+from gensdk.errors import InvalidRequestError, InvalidResponseError, RequestTooLargeError
+from gensdk.spec import Context
+from gensdk.toolkit import Answer, FormFile, Notes, StreamAnswer, decode_base64
+from gensdk.types import URL, Media, sniff
+
+if TYPE_CHECKING:
+    from .account import Account
+
+__all__ = [
+    "MAX_MEDIA_BYTES",
+    "OR_NONE",
+    "decoded",
+    "fetched",
+    "form_file",
+    "kept",
+    "not_media",
+    "parsed",
+    "picture",
+]
+
+MAX_MEDIA_BYTES = 256 * 2**20
+"""Largest answer that carries pictures, sound or vectors."""
+
+
+def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+OR_NONE = WrapValidator(_or_none)
+"""For fields beside the result: an odd value counts as not given and spoils no paid answer."""
+
+_JSON_START = re.compile(rb"\s*\{\s*\"[a-z_]+\"\s*:")
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def parsed(kind: type[ModelT], answer: Answer, account: Account, context: Context) -> ModelT:
+    """Read a JSON answer.
+
+    Raises:
+        InvalidResponseError: It is no JSON, or lacks what a result must have.
+        GenSDKError: It holds an error object in spite of its status.
+    """
+    try:
+        return kind.model_validate_json(answer.body)
+    except ValidationError as error:
+        _raise_if_error(answer.body, account, context, answer)
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the answer"
+        raise account.invalid(
+            f"The answer cannot be read: {place}: {first['msg']}.", answer, context
+        ) from error.with_traceback(None)
+
+
+def _raise_if_error(
+    body: bytes, account: Account, context: Context, answer: Answer | StreamAnswer
+) -> None:
+    try:
+        document = from_json(body)
+    except ValueError:
+        return
+    if isinstance(document, dict) and document.get("error"):
+        raise account.error_inside(document, context, answer.headers)
+
+
+def not_media(
+    head: bytes, answer: Answer | StreamAnswer, account: Account, context: Context, wanted: str
+) -> None:
+    """Refuse a document where sound was expected, by its declared type or its first bytes.
+
+    Args:
+        head: The whole body, or the first piece of a stream.
+        answer: The answer, for its headers.
+        account: Account that asked.
+        context: Attempt.
+        wanted: What was expected, for the message.
+
+    Raises:
+        InvalidResponseError: It is empty, a web page, or JSON.
+        GenSDKError: It is JSON that holds an error object.
+    """
+    if not head:
+        raise account.invalid(f"The answer is empty; {wanted} was expected.", answer, context)
+    declared = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    json = _JSON_START.match(head) is not None
+    if json:
+        _raise_if_error(head, account, context, answer)
+    document = declared.startswith("text/") or declared.endswith(("json", "xml"))
+    if document or json or sniff(head) == "text/html":
+        what = declared if document else "a document"
+        raise account.invalid(f"The answer is {what}; {wanted} was expected.", answer, context)
+
+
+def decoded(text: str, answer: Answer | StreamAnswer, account: Account, context: Context) -> bytes:
+    """Decode base64, with or without a ``data:`` prefix.
+
+    Raises:
+        InvalidResponseError: It is not base64.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return decode_base64(text)
+    except InvalidResponseError as error:
+        raise account.invalid(error.message, answer, context) from error
+
+
+def picture(
+    data: bytes,
+    answer: Answer | StreamAnswer,
+    account: Account,
+    context: Context,
+    declared: str | None = None,
+) -> Media:
+    """Bytes as a picture; the bytes decide, except for an SVG with a long preamble.
+
+    Raises:
+        InvalidResponseError: They are no picture.
+    """
+    svg = declared == "svg" and b"<svg" in data[:8192]
+    media = Media(data=data, media_type="image/svg+xml" if svg else "application/octet-stream")
+    if media.kind != "image":
+        message = f"The answer holds {media.media_type} where a picture was expected."
+        raise account.invalid(message, answer, context)
+    return media
+
+
+def kept(parameter: str, body: Mapping[str, object], notes: Notes) -> bool:
+    """Whether a preference was sent, and the server did not refuse it on the way."""
+    return parameter in body and not any(
+        note.parameter == parameter and note.kind == "unsupported" for note in notes.warnings
+    )
+
+
+async def fetched(items: Sequence[Media | URL], context: Context) -> tuple[Media, ...]:
+    """The media themselves; addresses are downloaded side by side by the guarded downloader."""
+    if not any(isinstance(item, URL) for item in items):
+        return tuple(item for item in items if isinstance(item, Media))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_fetch(item, context)) for item in items]
+    except BaseExceptionGroup as errors:
+        first = errors.exceptions[0]
+        raise first from first.__cause__
+    return tuple(task.result() for task in tasks)
+
+
+async def _fetch(item: Media | URL, context: Context) -> Media:
+    return item if isinstance(item, Media) else await context.fetch(item)
+
+
+def form_file(
+    field: str, media: Media, allowed: Sequence[str], limit: int, *, provider: str, model: str
+) -> FormFile:
+    """A picture as a file of a form.
+
+    Args:
+        field: Name of the form field.
+        media: The picture.
+        allowed: Media types the API takes.
+        limit: Bytes it must stay below.
+        provider: Name of the account, for errors.
+        model: Model asked, for errors.
+
+    Raises:
+        InvalidRequestError: It is of a type the API does not take.
+        RequestTooLargeError: It is larger than the API takes.
+    """
+    name = field.removesuffix("[]")
+    if media.media_type not in allowed:
+        raise InvalidRequestError(
+            f"{name} is {media.media_type}; the API takes {', '.join(allowed)}",
+            provider=provider,
+            model=model,
+            param=name,
+        )
+    if len(media.data) >= limit:
+        raise RequestTooLargeError(
+            f"{name} has {len(media.data)} bytes; the API takes less than {limit}",
+            provider=provider,
+            model=model,
+            param=name,
+        )
+    return FormFile(field, media.filename, media.data, media.media_type)

@@ -1,0 +1,81 @@
+"""Where requests go: the base URL and the headers that never change."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gensdk.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gensdk.catalog.compatible import Dialect
+
+__all__ = ["checked_base_url", "choose_base_url", "fixed_headers"]
+
+
+def choose_base_url(given: str | None, dialect: Dialect) -> str:
+    """The address to use: the argument, for OpenAI itself the environment, else the dialect's."""
+    if given is not None:
+        return checked_base_url(given, "base_url", trusted=True)
+    variable = "OPENAI_BASE_URL"
+    if dialect.name == "openai" and (found := os.environ.get(variable, "").strip()):
+        return checked_base_url(found, variable, trusted=False)
+    return checked_base_url(dialect.base_url, "base_url", trusted=True)
+
+
+def fixed_headers(
+    organization: str | None,
+    project: str | None,
+    default_headers: Mapping[str, str] | None,
+    *,
+    vendor: bool,
+) -> dict[str, str]:
+    """Headers that never change; OpenAI's own account also reads its environment variables."""
+    headers: dict[str, str] = {}
+    if vendor:
+        organization = organization or os.environ.get("OPENAI_ORG_ID")
+        project = project or os.environ.get("OPENAI_PROJECT_ID")
+    if organization:
+        headers["openai-organization"] = organization
+    if project:
+        headers["openai-project"] = project
+    for name, value in (default_headers or {}).items():
+        headers[name.lower()] = value
+    return headers
+
+
+def checked_base_url(url: str, name: str, *, trusted: bool) -> str:
+    """Check a base URL and take the slash off its end.
+
+    Args:
+        url: The address.
+        name: What to call it in an error: the argument or the environment variable.
+        trusted: Whether code chose it. One from the environment must be https or loopback, so
+            that a stray variable cannot send the key over the network in the clear.
+
+    Raises:
+        ConfigurationError: It is no http(s) address, holds a password, or is not safe.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"{name} must be an http(s) address such as https://host/v1")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{name} must not hold a user name or password; use api_key=…")
+    if not trusted and parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"{name} points to http://{parts.hostname}: use https, or pass base_url=… in code "
+            "if that network is yours"
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,78 @@
+"""Text over the Responses API: prepare, send, map."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from gensdk.errors import GenSDKError
+from gensdk.toolkit import Notes, SSEEvent, server_sent_events
+from gensdk.types import Finished
+
+from .account import MAX_ANSWER_BYTES
+from .responses_map import Call, map_bytes
+from .responses_request import prepare
+from .responses_stream import ResponsesStream, retold
+
+if TYPE_CHECKING:
+    from gensdk.spec import Context
+    from gensdk.types import TextEvent, TextRequest, TextResponse
+
+    from .account import Account
+
+__all__ = ["PATH", "generate", "stream"]
+
+PATH = "/responses"
+_DRAIN_S = 0.25
+
+
+async def generate(account: Account, request: TextRequest, context: Context) -> TextResponse[Any]:
+    """Answer a request, once.
+
+    Raises:
+        GenSDKError: By cause; see ``errors`` and ``responses_map``.
+    """
+    notes = Notes(account.name, context)
+    payload = prepare(request, context, account, notes)
+    answer = await account.post(PATH, payload, context, notes=notes)
+    return map_bytes(answer.body, answer, Call(account, request, context, notes))
+
+
+async def stream(
+    account: Account, request: TextRequest, context: Context
+) -> AsyncGenerator[TextEvent, None]:
+    """Stream the answer to a request, once; closing the generator closes the connection.
+
+    Raises:
+        StreamInterruptedError: It ended without its final event.
+        GenSDKError: By cause; see ``errors`` and ``responses_map``.
+    """
+    notes = Notes(account.name, context)
+    payload = prepare(request, context, account, notes, stream=True)
+    async with account.stream(PATH, payload, context, notes=notes) as answer:
+        call = Call(account, request, context, notes)
+        if "json" in answer.headers.get("content-type", ""):
+            body = await answer.read(MAX_ANSWER_BYTES)
+            for event in retold(map_bytes(body, answer, call)):
+                yield event
+            return
+        state = ResponsesStream(answer, call)
+        wire_events = server_sent_events(answer.chunks())
+        async for wire_event in wire_events:
+            for event in state.read(wire_event):
+                yield event
+            if state.response is not None:
+                await _drain(wire_events)
+                yield Finished(response=state.response)
+                return
+        raise state.interrupted()
+
+
+async def _drain(wire_events: AsyncIterator[SSEEvent]) -> None:
+    """Read the little that follows the final event, so that the connection can be used again."""
+    with suppress(TimeoutError, GenSDKError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in wire_events:
+                continue

@@ -1,0 +1,148 @@
+"""What text models accept, and which model answers where the user names none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal
+
+from gensdk.types import Ability, ReasoningEffort
+
+__all__ = ["DEFAULTS", "DefaultRow", "TextModelRow", "default_for", "text_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextModelRow:
+    """What a family of text models accepts.
+
+    Attributes:
+        families: Ids; ``x`` stands for ``x`` and everything that begins with ``x-``.
+        reasons: ``never``; ``on_request`` (only with an effort); ``by_default`` (unless the
+            effort is ``none``); ``always``.
+        sampling: When sampling fields are accepted: ``always``, ``never``,
+            ``without_reasoning``, or ``unknown`` (sent, and the server's refusal is learned).
+        seed: Whether Chat Completions takes ``seed``.
+        stop: Whether Chat Completions takes ``stop``.
+        refused_efforts: Reasoning efforts the family does not know.
+        chat_tools_while_reasoning: Whether Chat Completions takes tools while it reasons.
+        source: Where that was read.
+        as_of: When.
+    """
+
+    families: tuple[str, ...]
+    reasons: Literal["never", "on_request", "by_default", "always"] = "never"
+    sampling: Literal["always", "never", "without_reasoning", "unknown"] = "always"
+    seed: bool = True
+    stop: bool = True
+    refused_efforts: frozenset[ReasoningEffort] = frozenset()
+    chat_tools_while_reasoning: bool = True
+    source: str = ""
+    as_of: date = date(2026, 11, 20)
+
+    def reasoning(self, effort: ReasoningEffort | None) -> bool:
+        """Whether the model thinks before it answers, at this effort (None: its default)."""
+        if self.reasons in {"never", "always"}:
+            return self.reasons == "always"
+        if effort is None:
+            return self.reasons == "by_default"
+        return effort != "none"
+
+    def takes_sampling(self, effort: ReasoningEffort | None) -> bool:
+        """Whether temperature, top_p, penalties, logit_bias and logprobs are accepted."""
+        if self.sampling == "without_reasoning":
+            return not self.reasoning(effort)
+        return self.sampling != "never"
+
+
+UNKNOWN_TEXT_MODEL = TextModelRow(families=(), sampling="unknown", source="not in the catalogue")
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRow:
+    """The model that answers where the user named none but has a key for its provider.
+
+    Attributes:
+        provider: Vendor.
+        ability: What is asked.
+        model: Model id.
+        key_env: Variable whose presence makes this default eligible.
+        until: Day from which it no longer works, None where none is announced.
+        source: Why this one.
+        as_of: When that was decided.
+    """
+
+    provider: str
+    ability: Ability
+    model: str
+    key_env: str
+    until: date | None
+    source: str
+    as_of: date
+
+
+@lru_cache(maxsize=1024)
+def text_model(provider: str, model: str) -> TextModelRow:
+    """The row of a text model; an unknown model accepts everything until its server refuses.
+
+    The longest family wins; a fine-tuned model (``ft:base:…``) has its base's row.
+    """
+    rows = _families(provider)
+    name = model.split(":")[1] if model.startswith("ft:") else model
+    while name:
+        if row := rows.get(name):
+            return row
+        name = name.rpartition("-")[0]
+    return UNKNOWN_TEXT_MODEL
+
+
+@lru_cache(maxsize=8)
+def _families(provider: str) -> dict[str, TextModelRow]:
+    from .openai import TEXT_MODELS
+
+    rows: Sequence[TextModelRow] = TEXT_MODELS if provider == "openai" else ()
+    return {family: row for row in rows for family in row.families}
+
+
+def default_for(provider: str, ability: Ability, today: date) -> DefaultRow | None:
+    """The provider's default for an ability, unless it has been shut down by ``today``."""
+    for row in DEFAULTS:
+        if row.provider == provider and row.ability == ability:
+            return row if row.until is None or today < row.until else None
+    return None
+
+
+def _openai_default(
+    ability: Ability, model: str, source: str, until: date | None = None
+) -> DefaultRow:
+    return DefaultRow("openai", ability, model, "OPENAI_API_KEY", until, source, date(2026, 11, 20))
+
+
+DEFAULTS: tuple[DefaultRow, ...] = (
+    _openai_default(
+        "text", "gpt-6-luna", "the vendor's replacement for gpt-4o and gpt-4.1 (deprecations page)"
+    ),
+    _openai_default(
+        "image",
+        "gpt-image-2.5-flare",
+        "one of the two replacements the vendor names for gpt-image-1 "
+        "(openai 3.52 types/image_model.py); the cheaper one",
+    ),
+    _openai_default(
+        "speech",
+        "gpt-4o-mini-tts",
+        "the newest model of POST /audio/speech (openai 3.52 types/audio/speech_model.py)",
+        until=date(2027, 1, 6),
+    ),
+    _openai_default(
+        "transcribe",
+        "gpt-transcribe",
+        "the one without an announced end (openai 3.52 types/audio_model.py)",
+    ),
+    _openai_default(
+        "embed", "text-embedding-3-small", "openai 3.52 types/embedding_model.py; the smaller one"
+    ),
+    _openai_default("moderate", "omni-moderation-latest", "openai 3.52 types/moderation_model.py"),
+)
+"""Defaults by provider and ability: dated rows, never constants in code."""

@@ -1,0 +1,48 @@
+"""For backend authors: the wire, error tables, event streams, option accounting, downloads.
+
+Rule of the room: no vendor word, no policy. Importing it loads no HTTP library; those are imported
+when the first request goes out.
+"""
+
+from .download import Downloader, MediaPolicy
+from .encoding import decode_base64, floats_from_base64
+from .failures import (
+    STATUS_ROWS,
+    ErrorRow,
+    Failure,
+    error_for,
+    failure_from,
+    failure_in,
+    request_id_of,
+    retry_after_s,
+)
+from .http import Answer, Form, FormFile, HTTPWire, StreamAnswer, Wire
+from .notes import Notes
+from .secrets import Secret, redactor
+from .sse import SSEEvent, server_sent_events
+
+__all__ = [
+    "STATUS_ROWS",
+    "Answer",
+    "Downloader",
+    "ErrorRow",
+    "Failure",
+    "Form",
+    "FormFile",
+    "HTTPWire",
+    "MediaPolicy",
+    "Notes",
+    "SSEEvent",
+    "Secret",
+    "StreamAnswer",
+    "Wire",
+    "decode_base64",
+    "error_for",
+    "failure_from",
+    "failure_in",
+    "floats_from_base64",
+    "redactor",
+    "request_id_of",
+    "retry_after_s",
+    "server_sent_events",
+]

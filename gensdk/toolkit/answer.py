@@ -1,0 +1,165 @@
+"""Answers, whole and still arriving; sizes are capped on decoded bytes while they come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from gensdk.errors import GenSDKError, InvalidResponseError, ResponseTooLargeError
+
+from .content import Decoder, decoder_for
+from .transport import RawAnswer
+
+__all__ = ["FAILURE", "Answer", "StreamAnswer"]
+
+FAILURE = 400
+"""Statuses from here on are failures: their bodies are cut at the cap rather than refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: By lower-case name; repeated ones joined by a comma.
+        body: Decoded bytes. Of a failure (status 400 and up) the first 64 KiB.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class StreamAnswer:
+    """An answer whose body is still arriving; use it inside ``async with wire.stream(...)``.
+
+    It is its own iterator of chunks, not a generator: leaving a loop early leaves nothing behind.
+
+    Attributes:
+        status: HTTP status.
+        headers: By lower-case name; repeated ones joined by a comma.
+    """
+
+    def __init__(
+        self,
+        raw: RawAnswer,
+        headers: Mapping[str, str],
+        max_bytes: int | None,
+        transport_errors: tuple[type[Exception], ...],
+        map_error: Callable[[Exception], GenSDKError],
+        facts: dict[str, Any],
+    ) -> None:
+        """Made by the wire."""
+        self.status = raw.status
+        self.headers = headers
+        self._body = raw.body
+        self._pieces: Iterator[bytes] | None = None
+        self._left = max_bytes
+        self._transport_errors = transport_errors
+        self._map_error = map_error
+        self._facts = facts
+        try:
+            self._decoder: Decoder | None = decoder_for(headers.get("content-encoding"))
+        except InvalidResponseError as error:
+            raise self._with_facts(error) from None
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Iterate over the decoded bytes as they arrive; a second call goes on where one stopped.
+
+        Raises:
+            ResponseTooLargeError: More than the stream's ``max_bytes`` came.
+            ConnectionFailedError: The connection broke, or ended before the body did.
+            TimedOutError: The server fell silent.
+            InvalidResponseError: The content coding is damaged.
+        """
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._next()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def read(self, limit: int) -> bytes:
+        """Read the rest, decoded. Of a failure (status 400 and up), at most ``limit`` bytes.
+
+        Raises:
+            ResponseTooLargeError: A success is larger than ``limit``.
+            GenSDKError: As ``chunks``.
+        """
+        failed = self.status >= FAILURE
+        if not failed and self._decoder is None and _declared_length(self.headers) > limit:
+            raise self._too_large(limit)
+        parts: list[bytes] = []
+        left = limit
+        while (piece := await self._next()) is not None:
+            parts.append(piece)
+            left -= len(piece)
+            if left < 0:
+                if not failed:
+                    raise self._too_large(limit)
+                parts[-1] = piece[:left]
+                break
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _next(self) -> bytes | None:
+        """The next decoded piece; None at the end."""
+        while True:
+            if self._pieces is not None:
+                piece = self._decoded()
+                if piece is not None:
+                    return self._counted(piece)
+                self._pieces = None
+            data = await self._receive()
+            if data is None:
+                self._finish()
+                return None
+            if self._decoder is None:
+                return self._counted(data)
+            self._pieces = self._decoder.feed(data)
+
+    async def _receive(self) -> bytes | None:
+        try:
+            return await anext(self._body, None)
+        except self._transport_errors as error:
+            raise self._map_error(error) from error
+
+    def _decoded(self) -> bytes | None:
+        try:
+            return next(self._pieces, None) if self._pieces is not None else None
+        except InvalidResponseError as error:
+            raise self._with_facts(error) from error.__cause__
+
+    def _finish(self) -> None:
+        if self._decoder is None:
+            return
+        try:
+            self._decoder.finish()
+        except InvalidResponseError as error:
+            raise self._with_facts(error) from None
+
+    def _counted(self, piece: bytes) -> bytes:
+        if self._left is not None:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise self._too_large(None)
+        return piece
+
+    def _with_facts(self, error: InvalidResponseError) -> InvalidResponseError:
+        return InvalidResponseError(error.message, **self._facts)
+
+    def _too_large(self, limit: int | None) -> ResponseTooLargeError:
+        size = "allowed" if limit is None else f"{limit} bytes"
+        return ResponseTooLargeError(
+            f"The provider's answer is larger than {size}; it was cut off.", **self._facts
+        )
+
+
+def _declared_length(headers: Mapping[str, str]) -> int:
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,127 @@
+"""One request and its answer, from sending to letting go of the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from gensdk.errors import GenSDKError, InvalidResponseError
+
+from .answer import StreamAnswer
+from .failures import request_id_of
+from .transport import Outgoing, RawAnswer, Transport
+from .wire_errors import wire_error
+
+__all__ = ["Exchange", "by_name"]
+
+_REDIRECTION = 3
+
+
+class Exchange:
+    """Async context manager: sends on entering, lets go of the connection on leaving.
+
+    A body read to its end gives the connection back to the pool; leaving earlier, by an error or
+    by cancellation, closes it, so that the server sees that nobody listens any more.
+    """
+
+    __slots__ = (
+        "_facts", "_follows", "_fresh", "_max_bytes", "_origin", "_prepare", "_raw", "_redact",
+        "_transport",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        transport: Transport,
+        prepare: Callable[[], Awaitable[Outgoing]],
+        *,
+        origin: str,
+        redact: Callable[[str], str],
+        facts: dict[str, Any],
+        max_bytes: int | None = None,
+        follows_redirects: bool = False,
+    ) -> None:
+        """Nothing happens yet.
+
+        Args:
+            transport: Sends.
+            prepare: Builds the request; awaited on entering.
+            origin: Scheme, host and port, for messages.
+            redact: Masks secrets in messages.
+            facts: Provider and model, for errors.
+            max_bytes: Cap on the decoded body.
+            follows_redirects: The caller deals with redirects; otherwise they are errors.
+        """
+        self._transport = transport
+        self._prepare = prepare
+        self._origin = origin
+        self._redact = redact
+        self._facts = facts
+        self._max_bytes = max_bytes
+        self._follows = follows_redirects
+        self._raw: RawAnswer | None = None
+        self._fresh = True
+
+    async def __aenter__(self) -> StreamAnswer:
+        outgoing = await self._prepare()
+        try:
+            raw = await self._transport.send(outgoing)
+        except self._transport.errors as error:
+            self._fresh = outgoing.trace.fresh
+            raise self._mapped(error) from error
+        self._raw = raw
+        try:
+            return self._answer(raw)
+        except BaseException:
+            await self._close()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    def _answer(self, raw: RawAnswer) -> StreamAnswer:
+        headers = by_name(raw.headers)
+        self._facts |= {"status": raw.status, "request_id": request_id_of(headers)}
+        if raw.status // 100 == _REDIRECTION and not self._follows:
+            raise InvalidResponseError(
+                f"{self._origin} answered with a redirect, which is never followed: it would take "
+                "the request, and perhaps the key, elsewhere. Set base_url to the final address.",
+                billed="no",
+                **self._facts,
+            )
+        errors = self._transport.errors
+        return StreamAnswer(raw, headers, self._max_bytes, errors, self._mapped, self._facts)
+
+    def _mapped(self, error: Exception) -> GenSDKError:
+        return wire_error(
+            error,
+            origin=self._origin,
+            fresh=self._fresh,
+            answered=self._raw is not None,
+            redact=self._redact,
+            facts=self._facts,
+        )
+
+    async def _close(self) -> None:
+        if self._raw is None:
+            return
+        try:
+            await self._raw.aclose()
+        except self._transport.errors:
+            # The body was read, or is not wanted any more; a connection that breaks while it is
+            # being let go has nothing left to tell.
+            return
+
+
+def by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as a mapping by lower-case name; repeated ones are joined by a comma."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

@@ -1,0 +1,205 @@
+"""The wire: one origin, one account. Sends a request once and hands the bytes back.
+
+No retry, no redirect, no cookie, no judgement of the status: a backend maps those. What the wire
+does keep is the safety of the exchange: the key goes to its own origin only, bodies are capped
+while they arrive, and leaving early closes the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gensdk.spec import Context
+
+from .address import BaseAddress
+from .answer import FAILURE, Answer, StreamAnswer
+from .exchange import Exchange
+from .form import Form, FormFile
+from .headers import Headers, HeaderSource
+from .secrets import Secret, redactor
+from .transport import BorrowedTransport, Outgoing, OwnedTransport, Trace, Transport
+
+__all__ = ["MAX_BYTES", "Answer", "Form", "FormFile", "HTTPWire", "StreamAnswer", "Wire"]
+
+MAX_BYTES = 32 * 2**20
+"""Decoded bytes of an ordinary answer."""
+MAX_ERROR_BYTES = 64 * 2**10
+"""Decoded bytes kept of an answer with a failure status; the rest is not read."""
+
+_NOTHING: Mapping[str, str] = {}
+
+
+class Wire(Protocol):
+    """Sends requests to one origin under one account."""
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        context: Context,
+        *,
+        body: bytes | None = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] = _NOTHING,
+        query: Mapping[str, str] = _NOTHING,
+        max_bytes: int = MAX_BYTES,
+    ) -> Answer:
+        """Send a request once and read the whole answer."""
+        ...
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        context: Context,
+        *,
+        body: bytes | None = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] = _NOTHING,
+        query: Mapping[str, str] = _NOTHING,
+        max_bytes: int | None = None,
+    ) -> AbstractAsyncContextManager[StreamAnswer]:
+        """Send a request once; the body is read inside the ``async with`` block."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what the wire opened itself. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What every exchange of a wire shares."""
+
+    address: BaseAddress
+    headers: Headers
+    provider: str
+    redact: Callable[[str], str]
+    transport: Transport
+
+
+class HTTPWire:
+    """``Wire`` over HTTP/1.1, usable from several event loops.
+
+    Proxies named by the environment are honoured (loopback addresses need none).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: HeaderSource,
+        provider: str,
+        http_client: object | None = None,
+        secrets: tuple[Secret, ...] = (),
+    ) -> None:
+        """Check the settings; nothing is opened.
+
+        Args:
+            base_url: ``http`` or ``https`` URL that every path is appended to. It may have a query
+                (``?api-version=…``), which every request gets.
+            headers: Headers of the account, or a function awaited before each request, so that
+                keys can rotate.
+            provider: Backend name, for errors.
+            http_client: An ``httpx2.AsyncClient`` or ``httpx.AsyncClient`` to use as it is. It is
+                never closed here.
+            secrets: Masked in the messages of errors.
+
+        Raises:
+            ConfigurationError: The URL, a header or the client is unusable.
+        """
+        address = BaseAddress(base_url)
+        self._account = _Account(
+            address,
+            Headers(headers, address.host_header),
+            provider,
+            redactor(*secrets),
+            OwnedTransport(address.scheme, address.host, address.port)
+            if http_client is None
+            else BorrowedTransport(http_client, address.origin),
+        )
+
+    def __repr__(self) -> str:
+        """Show provider and origin; never headers."""
+        return f"HTTPWire({self._account.provider!r}, {self._account.address.origin!r})"
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        context: Context,
+        *,
+        body: bytes | None = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] = _NOTHING,
+        query: Mapping[str, str] = _NOTHING,
+        max_bytes: int = MAX_BYTES,
+    ) -> Answer:
+        """Send a request once and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: Path below the base URL. Percent-encode what is not yours in it.
+            context: Model and clocks of the attempt.
+            body: Body as it goes out; ``application/json`` unless ``headers`` say otherwise.
+            form: A form instead of a body.
+            headers: More headers; they win over the account's.
+            query: Query parameters.
+            max_bytes: Cap on the decoded body. Of failures 64 KiB are kept.
+
+        Raises:
+            ConnectionFailedError: ``billed`` tells whether the request may have been processed.
+            TimedOutError: Phase ``connect``, ``queue`` (nothing was sent) or ``idle``.
+            ResponseTooLargeError: The body is over the cap.
+            InvalidResponseError: A redirect, or a damaged content coding.
+            InvalidRequestError: The path would leave the base URL.
+        """
+        exchange = self.stream(
+            method, path, context, body=body, form=form, headers=headers, query=query
+        )
+        async with exchange as answer:
+            limit = max_bytes if answer.status < FAILURE else min(MAX_ERROR_BYTES, max_bytes)
+            return Answer(answer.status, answer.headers, await answer.read(limit))
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        context: Context,
+        *,
+        body: bytes | None = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] = _NOTHING,
+        query: Mapping[str, str] = _NOTHING,
+        max_bytes: int | None = None,
+    ) -> AbstractAsyncContextManager[StreamAnswer]:
+        """Send a request once; the body is read inside the ``async with`` block.
+
+        Leaving the block before the body's end closes the connection. ``max_bytes`` caps the
+        decoded body, None leaves it open. Arguments and errors otherwise as for ``send``.
+        """
+        account = self._account
+        trace = Trace()
+
+        async def outgoing() -> Outgoing:
+            content_type, content = form.encode() if form else ("application/json", body)
+            complete = await account.headers.complete(headers, content, content_type)
+            target = account.address.target(path, query)
+            connect_s, read_s = context.connect_s, context.read_s
+            return Outgoing(method, target, complete, content, connect_s, read_s, trace)
+
+        return Exchange(
+            account.transport,
+            outgoing,
+            origin=account.address.origin,
+            redact=account.redact,
+            facts={"provider": account.provider, "model": context.model},
+            max_bytes=max_bytes,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections of this wire; a borrowed client stays open."""
+        await self._account.transport.aclose()
