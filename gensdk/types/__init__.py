@@ -3,7 +3,7 @@
 Rule of the room: no I/O, no vendor words, no import of another room.
 """
 
-from .accumulate import TextAccumulator, tool_call_part
+from .accumulate import TextAccumulator, deltas_of, tool_call_part
 from .base import (
     ABILITIES,
     Ability,
@@ -18,6 +18,7 @@ from .base import (
     Unsupported,
     Usage,
     Value,
+    unique,
 )
 from .embed import EmbedRequest, EmbedResponse, EmbedTask, Vectors
 from .event import (
@@ -127,6 +128,8 @@ __all__ = [
     "Vectors",
     "Verdict",
     "Word",
+    "deltas_of",
     "sniff",
     "tool_call_part",
+    "unique",
 ]  # fmt: skip

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from .base import FinishReason
 from .event import ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 from .message import Part, PrivateData, ReasoningPart, RefusalPart, TextPart, ToolCallPart
-from .text import Candidate, TokenLogprob
+from .text import Candidate, TextResponse, TokenLogprob
 
-__all__ = ["TextAccumulator", "tool_call_part"]
+__all__ = ["TextAccumulator", "deltas_of", "tool_call_part"]
 
 TextPiece = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 
@@ -21,7 +22,7 @@ def tool_call_part(
 ) -> ToolCallPart:
     """A tool call from the model's raw JSON; text that is no JSON object is kept as it is."""
     try:
-        parsed = from_json(arguments) if arguments.strip() else {}
+        parsed = from_json(arguments, allow_inf_nan=False) if arguments.strip() else {}
     except ValueError:
         parsed = None
     if isinstance(parsed, dict):
@@ -104,3 +105,25 @@ class TextAccumulator:
             )
             for index in indices
         )
+
+
+def deltas_of(response: TextResponse[Any]) -> Iterator[TextPiece]:
+    """A whole answer told as the deltas of a stream: the accumulator's way back."""
+    for index, candidate in enumerate(response.candidates):
+        calls = 0
+        for part in candidate.parts:
+            if isinstance(part, TextPart):
+                yield TextDelta(text=part.text, index=index)
+            elif isinstance(part, ReasoningPart) and part.text:
+                yield ReasoningDelta(text=part.text, index=index)
+            elif isinstance(part, RefusalPart):
+                yield RefusalDelta(text=part.text, index=index)
+            elif isinstance(part, ToolCallPart):
+                yield _call_delta(part, calls, index)
+                calls += 1
+
+
+def _call_delta(part: ToolCallPart, call: int, index: int) -> ToolCallDelta:
+    malformed = part.malformed
+    arguments = to_json(part.arguments).decode() if malformed is None else malformed
+    return ToolCallDelta(call=call, id=part.id, name=part.name, arguments=arguments, index=index)

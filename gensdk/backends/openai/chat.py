@@ -20,10 +20,11 @@ from .account import Account
 from .chat_fields import Fields, stops_cut_here
 from .chat_map import Sent, map_answer
 from .chat_messages import Wire, conversation, fetched
-from .chat_stream import collect, events_of, is_event_stream
+from .chat_stream import collect, events_of
 from .options import OpenAITextOptions, text_options
 from .options_media import merge_extra
 from .schema import already_strict, lower
+from .unasked import is_event_stream
 
 __all__ = ["PATH", "generate", "prepare", "stream"]
 

@@ -7,9 +7,9 @@ candidate: without it the stream was cut, whatever the connection says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from gensdk.errors import (
     ConnectionFailedError,
@@ -22,17 +22,14 @@ from gensdk.types import (
     Candidate,
     Finished,
     ReasoningDelta,
-    ReasoningPart,
     RefusalDelta,
-    RefusalPart,
     TextAccumulator,
     TextDelta,
     TextEvent,
-    TextPart,
     TextResponse,
     TokenLogprob,
     ToolCallDelta,
-    ToolCallPart,
+    deltas_of,
 )
 
 from .chat_map import Facts, Sent, arguments_text, finish_reason, map_answer, read, sound_part
@@ -40,21 +37,15 @@ from .chat_wire import WireAudio, WireChoice, WireMessage, WireToolCall, pieces_
 from .errors import request_id_of
 from .logprobs import token_logprobs
 from .stop import StopCutter
+from .unasked import events_in
 
-__all__ = ["collect", "events_of", "is_event_stream"]
+__all__ = ["collect", "events_of"]
 
 Piece = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 
 _DONE = b"[DONE]"
 _MAX_WHOLE_BYTES = 32 * 2**20
 _LET_GO_S = 0.25
-
-
-def is_event_stream(answer: Answer) -> bool:
-    """Whether a plain call was answered with an event stream, which some servers do unasked."""
-    if "event-stream" in answer.headers.get("content-type", ""):
-        return True
-    return answer.body[:64].lstrip().startswith((b"data:", b"event:"))
 
 
 async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEvent, None]:
@@ -67,7 +58,7 @@ async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEven
     declared = answer.headers.get("content-type", "")
     if "json" in declared or "html" in declared:
         response = map_answer(await answer.read(_MAX_WHOLE_BYTES), answer, sent)
-        for piece in _retold(response):
+        for piece in deltas_of(response):
             yield piece
         yield Finished(response=response)
         return
@@ -105,37 +96,10 @@ async def _let_go(answer: StreamAnswer) -> None:
 async def collect(answer: Answer, sent: Sent) -> TextResponse[object]:
     """The response of a plain call that was answered with an event stream unasked."""
     stream = _Stream(answer, sent)
-    async for event in server_sent_events(_once(answer.body)):
+    async for event in events_in(answer):
         for _ in stream.feed(event):
             continue
     return stream.response()
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    # The blank line ends an event that the server left open at the end of its body.
-    yield body + b"\n\n"
-
-
-def _retold(response: TextResponse[object]) -> Iterator[Piece]:
-    """A whole answer as deltas."""
-    for index, candidate in enumerate(response.candidates):
-        calls = 0
-        for part in candidate.parts:
-            if isinstance(part, TextPart):
-                yield TextDelta(text=part.text, index=index)
-            elif isinstance(part, ReasoningPart):
-                yield ReasoningDelta(text=part.text, index=index)
-            elif isinstance(part, RefusalPart):
-                yield RefusalDelta(text=part.text, index=index)
-            elif isinstance(part, ToolCallPart):
-                yield _told_call(part, calls, index)
-                calls += 1
-
-
-def _told_call(part: ToolCallPart, call: int, index: int) -> ToolCallDelta:
-    malformed = part.malformed
-    arguments = to_json(part.arguments).decode() if malformed is None else malformed
-    return ToolCallDelta(call=call, id=part.id, name=part.name, arguments=arguments, index=index)
 
 
 class _Stream:

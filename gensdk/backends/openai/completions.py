@@ -18,9 +18,10 @@ from .account import Account
 from .chat_fields import Fields, stops_cut_here
 from .chat_map import Sent, map_answer
 from .chat_messages import plain_prompt
-from .chat_stream import collect, events_of, is_event_stream
+from .chat_stream import collect, events_of
 from .options import text_options
 from .options_media import merge_extra
+from .unasked import is_event_stream
 
 __all__ = ["MAX_LOGPROBS", "PATH", "generate", "prepare", "stream"]
 

@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gensdk.errors import GenSDKError
-from gensdk.toolkit import Notes, SSEEvent, server_sent_events
-from gensdk.types import Finished
+from gensdk.toolkit import Answer, Notes, SSEEvent, server_sent_events
+from gensdk.types import Finished, deltas_of
 
 from .account import MAX_ANSWER_BYTES
 from .responses_map import Call, map_bytes
 from .responses_request import prepare
-from .responses_stream import ResponsesStream, retold
+from .responses_stream import ResponsesStream
+from .unasked import events_in, is_event_stream
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
@@ -37,7 +38,21 @@ async def generate(account: Account, request: TextRequest, context: Context) -> 
     notes = Notes(account.name, context)
     payload = prepare(request, context, account, notes)
     answer = await account.post(PATH, payload, context, notes=notes)
-    return map_bytes(answer.body, answer, Call(account, request, context, notes))
+    call = Call(account, request, context, notes)
+    if is_event_stream(answer):
+        return await _collected(answer, call)
+    return map_bytes(answer.body, answer, call)
+
+
+async def _collected(answer: Answer, call: Call) -> TextResponse[Any]:
+    """The response of a plain call that was answered with an event stream unasked."""
+    state = ResponsesStream(answer, call)
+    async for wire_event in events_in(answer):
+        for _ in state.read(wire_event):
+            continue
+        if state.response is not None:
+            return state.response
+    raise state.interrupted()
 
 
 async def stream(
@@ -55,8 +70,10 @@ async def stream(
         call = Call(account, request, context, notes)
         if "json" in answer.headers.get("content-type", ""):
             body = await answer.read(MAX_ANSWER_BYTES)
-            for event in retold(map_bytes(body, answer, call)):
-                yield event
+            response = map_bytes(body, answer, call)
+            for piece in deltas_of(response):
+                yield piece
+            yield Finished(response=response)
             return
         state = ResponsesStream(answer, call)
         wire_events = server_sent_events(answer.chunks())

@@ -13,23 +13,17 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from gensdk.errors import StreamInterruptedError
-from gensdk.toolkit import SSEEvent, StreamAnswer
+from gensdk.toolkit import Answer, SSEEvent, StreamAnswer
 from gensdk.types import (
-    Finished,
     JsonObject,
     ReasoningDelta,
-    ReasoningPart,
     RefusalDelta,
-    RefusalPart,
     TextDelta,
     TextEvent,
-    TextPart,
     TextResponse,
     ToolCallDelta,
-    ToolCallPart,
 )
 
 from .errors import request_id_of
@@ -37,7 +31,7 @@ from .responses_map import Call, map_body
 from .responses_wire import Delta, Event, FunctionCall, ResponseBody
 from .stop import StopCutter
 
-__all__ = ["ResponsesStream", "retold"]
+__all__ = ["ResponsesStream"]
 
 _DONE = b"[DONE]"
 _TEXT = "response.output_text.delta"
@@ -59,7 +53,7 @@ Place = tuple[int, int]
 class ResponsesStream:
     """Reads one stream, event by event. ``response`` is set by the event that ends it."""
 
-    def __init__(self, answer: StreamAnswer, call: Call) -> None:
+    def __init__(self, answer: Answer | StreamAnswer, call: Call) -> None:
         """Start before the first event."""
         self._answer = answer
         self._call = call
@@ -235,20 +229,3 @@ class ResponsesStream:
             "code": event.code, "message": event.message or event.error, "param": event.param,
         }  # fmt: skip
         return self._call.account.error_inside(body, self._call.context, self._answer.headers)
-
-
-def retold(response: TextResponse[Any]) -> Iterator[TextEvent]:
-    """The events of an answer that came whole although a stream was asked for."""
-    number = 0
-    for part in response.parts:
-        if isinstance(part, TextPart):
-            yield TextDelta(text=part.text)
-        elif isinstance(part, ReasoningPart) and part.text:
-            yield ReasoningDelta(text=part.text)
-        elif isinstance(part, RefusalPart):
-            yield RefusalDelta(text=part.text)
-        elif isinstance(part, ToolCallPart):
-            arguments = part.malformed or to_json(part.arguments).decode()
-            yield ToolCallDelta(call=number, id=part.id, name=part.name, arguments=arguments)
-            number += 1
-    yield Finished(response=response)

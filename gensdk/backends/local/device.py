@@ -1,0 +1,136 @@
+"""Which device and number format a model runs in, and why.
+
+CUDA before Apple's MPS before the processor. On CUDA bfloat16 where the card has it, else
+float16; on MPS float16; on a processor float32, because bfloat16 is only faster there with AMX or
+AVX512-BF16 and changes results with the batch. The number of processor threads is left to the
+user (``torch.set_num_threads``, ``OMP_NUM_THREADS``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gensdk.errors import ConfigurationError, MissingDependencyError
+
+from .extra import missing_packages
+
+__all__ = [
+    "DTYPES",
+    "DeviceChoice",
+    "DeviceFacts",
+    "check_names",
+    "choose_device",
+    "explain_device",
+    "probe",
+]
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
+
+DTYPES = ("float32", "bfloat16", "float16")
+"""Number formats that ``dtype=`` takes, beside ``auto``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What this machine has, as torch reports it.
+
+    Attributes:
+        cuda: Names of the CUDA devices, in order.
+        cuda_bfloat16: Whether the CUDA devices compute in bfloat16.
+        mps: Whether Apple's GPU can be used.
+        threads: Threads torch uses on the processor.
+    """
+
+    cuda: tuple[str, ...] = ()
+    cuda_bfloat16: bool = False
+    mps: bool = False
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChoice:
+    """Where a model runs: torch names of device and number format, with the reason."""
+
+    device: str
+    dtype: str
+    reason: str
+
+
+def probe() -> DeviceFacts:
+    """Ask torch what this machine has."""
+    import torch
+
+    cuda: tuple[str, ...] = ()
+    bfloat16 = False
+    if torch.cuda.is_available():  # needs an accelerator
+        cuda = tuple(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
+        bfloat16 = bool(torch.cuda.is_bf16_supported())
+    return DeviceFacts(
+        cuda=cuda,
+        cuda_bfloat16=bfloat16,
+        mps=bool(torch.backends.mps.is_available()),
+        threads=torch.get_num_threads(),
+    )
+
+
+def check_names(device: str, dtype: str) -> None:
+    """Refuse words that name no device or number format.
+
+    Raises:
+        ConfigurationError: The message lists the words there are.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise ConfigurationError(f"device {device!r}: choose 'auto', 'cuda[:n]', 'mps' or 'cpu'")
+    if dtype not in {"auto", *DTYPES}:
+        raise ConfigurationError(f"dtype {dtype!r}: choose 'auto' or one of {', '.join(DTYPES)}")
+
+
+def choose_device(facts: DeviceFacts, device: str = "auto", dtype: str = "auto") -> DeviceChoice:
+    """Choose device and number format. Pure.
+
+    Raises:
+        ConfigurationError: The device is not there, or the number format is not known.
+    """
+    check_names(device, dtype)
+    kind = device.partition(":")[0]
+    if kind == "auto":
+        kind = device = "cuda" if facts.cuda else "mps" if facts.mps else "cpu"
+    _require_there(facts, device, kind)
+    defaults = {
+        "cuda": ("bfloat16", "the card computes in bfloat16")
+        if facts.cuda_bfloat16
+        else ("float16", "the card has no bfloat16"),
+        "mps": ("float16", "Apple's GPU computes in float16"),
+        "cpu": ("float32", "exact, and bfloat16 is only faster on processors with AMX"),
+    }
+    chosen, reason = defaults[kind] if dtype == "auto" else (dtype, "asked for")
+    return DeviceChoice(device, chosen, f"{device} in {chosen} ({reason})")
+
+
+def _require_there(facts: DeviceFacts, device: str, kind: str) -> None:
+    if kind == "mps" and not facts.mps:
+        raise ConfigurationError("device 'mps': torch finds no Apple GPU here; use device='cpu'")
+    if kind == "cuda" and int(device.partition(":")[2] or 0) >= len(facts.cuda):
+        raise ConfigurationError(
+            f"device {device!r}: torch finds {len(facts.cuda)} CUDA devices here; use "
+            "device='cpu', or install a torch built for your card"
+        )
+
+
+def explain_device(device: str = "auto", dtype: str = "auto") -> list[str]:
+    """Say in a few lines what local models run on here, for ``gensdk doctor``."""
+    try:
+        missing = missing_packages()
+        if missing:
+            raise MissingDependencyError(f"not installed: {', '.join(missing)}")
+        facts = probe()
+        choice = choose_device(facts, device, dtype)
+    except (ConfigurationError, ImportError) as error:
+        return [f"local models cannot run: {error}", "pip install 'gensdk[local]'"]
+    cards = ", ".join(facts.cuda) or ("Apple GPU" if facts.mps else "no GPU that torch can use")
+    return [
+        f"local models run on {choice.reason}",
+        f"accelerators: {cards}",
+        f"processor threads: {facts.threads} (set OMP_NUM_THREADS to change)",
+    ]

@@ -1,0 +1,30 @@
+"""Whether the optional packages of this room are installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from gensdk.errors import MissingDependencyError
+
+__all__ = ["missing_packages", "require_packages"]
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "jinja2")
+
+
+def missing_packages() -> tuple[str, ...]:
+    """Names of the packages of the extra ``local`` that are not here; imports none of them."""
+    return tuple(name for name in _PACKAGES if find_spec(name) is None)
+
+
+def require_packages() -> None:
+    """Refuse early where local models cannot run.
+
+    Raises:
+        MissingDependencyError: A package of the extra ``local`` is not installed.
+    """
+    missing = missing_packages()
+    if missing:
+        raise MissingDependencyError(
+            f"local models need {', '.join(missing)}: pip install 'gensdk[local]'",
+            provider="local",
+        )

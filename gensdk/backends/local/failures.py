@@ -1,0 +1,88 @@
+"""Turning what torch and its kin raise into gensdk's errors, without keeping a model alive.
+
+An exception that is kept keeps its traceback, the traceback its frames, and the frames the model:
+whatever leaves a worker thread goes through ``detached`` first.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from gensdk.errors import (
+    GenSDKError,
+    MissingDependencyError,
+    ModelLoadError,
+    OutOfMemoryError,
+    WorkerCrashedError,
+)
+
+__all__ = ["detached", "load_failure", "step_failure"]
+
+_MEMORY_WORDS = ("out of memory", "defaultcpuallocator", "not enough memory")
+
+
+def detached(error: GenSDKError) -> GenSDKError:
+    """A copy for one caller: same facts and cause, no traceback anywhere in the chain."""
+    fresh = copy.copy(error)
+    fresh.__cause__ = error.__cause__
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        link.__traceback__ = None
+        link.__context__ = None if link.__cause__ is not None else link.__context__
+        link = link.__cause__ or link.__context__
+    return fresh
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether device or host had no memory left, in any of the ways torch says so."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_WORDS)
+
+
+def load_failure(error: Exception, model: str) -> GenSDKError:
+    """Type an error of loading."""
+    if isinstance(error, GenSDKError):
+        return _named(error, model)
+    typed: GenSDKError
+    if is_out_of_memory(error):
+        typed = OutOfMemoryError(
+            "there is not enough memory to load the model; unload others, or use a smaller model "
+            f"or dtype: {error}"
+        )
+    elif isinstance(error, ImportError):
+        typed = MissingDependencyError(
+            f"this model needs a package that is not installed (pip install 'gensdk[local]'): "
+            f"{error}"
+        )
+    else:
+        typed = ModelLoadError(f"the model cannot be loaded: {type(error).__name__}: {error}")
+    typed.__cause__ = error
+    return _named(typed, model)
+
+
+def step_failure(error: Exception, model: str) -> GenSDKError:
+    """Type an error of a running model. Anything but lack of memory is the worker's end."""
+    if isinstance(error, GenSDKError):
+        return _named(error, model)
+    typed: GenSDKError
+    if is_out_of_memory(error):
+        typed = OutOfMemoryError(
+            f"the call needs more memory than there is; shorten the prompt or lower n: {error}"
+        )
+    else:
+        typed = WorkerCrashedError(
+            f"the model failed while it ran, the next call starts it afresh: "
+            f"{type(error).__name__}: {error}"
+        )
+    typed.__cause__ = error
+    return _named(typed, model)
+
+
+def _named(error: GenSDKError, model: str) -> GenSDKError:
+    error.provider = error.provider or "local"
+    error.model = error.model or model
+    return error

@@ -1,0 +1,29 @@
+"""Options of the local engine that no hosted provider shares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["LocalTextOptions", "PromptMode"]
+
+PromptMode = Literal["auto", "chat", "raw"]
+"""How a prompt reaches the model: as a conversation, or as the beginning of a text."""
+
+
+class LocalTextOptions(BaseModel):
+    """Options of text generation on this machine: ``options={"local": LocalTextOptions(...)}``.
+
+    Attributes:
+        mode: ``chat`` puts the prompt into the model's chat template; ``raw`` lets the model
+            continue the prompt as it stands; ``auto`` takes ``chat`` where the tokenizer has a
+            template and ``raw`` for a plain prompt where it has none.
+        repetition_penalty: Divides the scores of tokens that occurred in prompt or answer
+            (CTRL, arXiv:1909.05858); 1 does nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: PromptMode = "auto"
+    repetition_penalty: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] | None = None

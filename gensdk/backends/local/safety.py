@@ -1,0 +1,218 @@
+"""Reading a model folder before any library does, and refusing what must not be loaded.
+
+A folder from somewhere else is hostile until shown otherwise. What is refused here, and why:
+
+* code that came with the model: ``auto_map``, ``custom_pipelines``, ``custom_generate``,
+  ``trust_remote_code``, and attention kernels named by the configuration (CVE-2026-4372,
+  CVE-2026-5241);
+* pickles (``pytorch_model.bin`` and its kin): opening one can run anything (CVE-2025-32434);
+* shard names and links that lead out of the folder: transformers joins ``../`` names for local
+  folders; a link may lead into the blobs of the same hub cache entry and nowhere else;
+* adapter folders, whose configuration names another model to fetch.
+
+Nothing is imported and no weight is read; of each safetensors file only the header is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from gensdk.errors import ModelLoadError
+
+__all__ = ["ModelFolder", "inspect_folder"]
+
+_MAX_JSON = 64 * 2**20
+_MAX_HEADER = 100 * 2**20  # the limit of the safetensors format itself
+_UNSAFE_KEYS = frozenset(
+    {"auto_map", "custom_pipelines", "custom_generate", "trust_remote_code", "transformers_weights"}
+)
+_CONFIGURATIONS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer_config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+)
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_MODEL_TYPE = re.compile(r"[\w.-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A folder that has passed.
+
+    Attributes:
+        path: Where it is, resolved.
+        model_type: The architecture family, as ``config.json`` names it.
+        weight_files: The safetensors files that make up the model.
+        weight_bytes: Their size.
+    """
+
+    path: Path
+    model_type: str
+    weight_files: tuple[Path, ...]
+    weight_bytes: int
+
+
+def inspect_folder(path: Path) -> ModelFolder:
+    """Check a model folder.
+
+    Raises:
+        ModelLoadError: It is no model, damaged, incomplete, or unsafe; the message says which.
+    """
+    folder = path.resolve()
+    if not (folder / "config.json").is_file():
+        raise ModelLoadError(f"{folder} is no model folder: it has no config.json")
+    _refuse_links_outwards(folder)
+    if (folder / "adapter_config.json").exists():
+        raise ModelLoadError(
+            f"{folder} holds an adapter, not a model; merge it into its base model and save that"
+        )
+    configuration = _configuration(folder)
+    files = _weight_files(folder)
+    return ModelFolder(
+        path=folder,
+        model_type=_model_type(folder, configuration),
+        weight_files=files,
+        weight_bytes=sum(_checked_size(file) for file in files),
+    )
+
+
+def _configuration(folder: Path) -> dict[str, JsonValue]:
+    for name in _CONFIGURATIONS:
+        file = folder / name
+        if file.exists():
+            for key in _unsafe_keys(_json_object(file)):
+                raise ModelLoadError(
+                    f"{folder}: {name} holds {key!r}, which makes a library run or fetch code that "
+                    "came with the model; gensdk runs no such code. Save the model again with "
+                    "transformers' own class, or remove the key if it is not needed"
+                )
+    return _json_object(folder / "config.json")
+
+
+def _unsafe_keys(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _unsafe_keys(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if _is_unsafe(key, item):
+                yield key
+            yield from _unsafe_keys(item)
+
+
+def _is_unsafe(key: str, value: JsonValue) -> bool:
+    if key.lstrip("_").startswith("attn_implementation"):
+        # transformers 4.46 to 4.49 wrote harmless booleans under such a name.
+        return value is not None and not isinstance(value, bool)
+    return key in _UNSAFE_KEYS and value not in (None, False, {}, [])
+
+
+def _model_type(folder: Path, configuration: dict[str, JsonValue]) -> str:
+    name = configuration.get("model_type")
+    if not isinstance(name, str) or not _MODEL_TYPE.fullmatch(name):
+        raise ModelLoadError(f"{folder}: config.json names no model_type")
+    return name
+
+
+def _json_object(file: Path) -> dict[str, JsonValue]:
+    try:
+        if file.stat().st_size > _MAX_JSON:
+            raise ModelLoadError(f"{file} is over {_MAX_JSON} bytes, which no configuration is")
+        value = from_json(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelLoadError(f"{file} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelLoadError(f"{file} holds no JSON object")
+    return value
+
+
+def _refuse_links_outwards(folder: Path) -> None:
+    allowed = [folder]
+    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
+        allowed.append(folder.parents[1] / "blobs")
+    for parent, names, files in os.walk(folder, followlinks=False):
+        for name in (*names, *files):
+            entry = Path(parent, name)
+            if not entry.is_symlink():
+                continue
+            target = Path(os.path.realpath(entry))
+            if not any(target.is_relative_to(place) for place in allowed):
+                raise ModelLoadError(
+                    f"{entry} is a link out of the model's folder; copy the file into it"
+                )
+
+
+def _weight_files(folder: Path) -> tuple[Path, ...]:
+    if (folder / _WEIGHTS).is_file():
+        return (folder / _WEIGHTS,)
+    if (folder / _INDEX).is_file():
+        return _shards(folder)
+    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in _PICKLES)
+    if pickles:
+        raise ModelLoadError(
+            f"{folder} has its weights only as {pickles[0]}, which can run code when it is opened; "
+            "gensdk loads safetensors. Take a revision that has them, or convert the model in a "
+            "place you trust"
+        )
+    raise ModelLoadError(
+        f"{folder} has no {_WEIGHTS}; the folder is incomplete, download or save the model again"
+    )
+
+
+def _shards(folder: Path) -> tuple[Path, ...]:
+    index = folder / _INDEX
+    shards = _json_object(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise ModelLoadError(f"{index} has no weight_map")
+    names = {name if isinstance(name, str) else "" for name in shards.values()}
+    files = tuple(_shard(folder, name) for name in sorted(names))
+    for file in files:
+        if not file.is_file():
+            raise ModelLoadError(f"{file} is missing; download or save the model again")
+    return files
+
+
+def _shard(folder: Path, name: str) -> Path:
+    # A shard lies beside its index; "/", "\" and ":" cover paths, UNC names and drives alike.
+    if not name.endswith(".safetensors") or re.search(r"[/\\:\x00]", name) or name.startswith("."):
+        raise ModelLoadError(
+            f"{folder}: the index names the shard {name!r}, which is no plain safetensors file name"
+        )
+    return folder / name
+
+
+def _checked_size(file: Path) -> int:
+    """Size of a safetensors file, after comparing it with what its header promises."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > min(size - 8, _MAX_HEADER):
+            raise ModelLoadError(f"{file} is damaged or cut short: no complete safetensors header")
+        raw = stream.read(length)
+    try:
+        header = from_json(raw)
+        ends = [
+            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
+        ]
+        expected = 8 + length + max(ends, default=0)
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        raise ModelLoadError(
+            f"{file} is damaged: its safetensors header is not readable"
+        ) from error
+    if size != expected:
+        raise ModelLoadError(
+            f"{file} is damaged or cut short: {size} bytes, but its header promises {expected}; "
+            "download or save the model again"
+        )
+    return size

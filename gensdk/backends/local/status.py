@@ -1,0 +1,41 @@
+"""What a loaded model says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["EngineState", "ModelStatus"]
+
+EngineState = Literal["loading", "ready", "stopping", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model in memory, or on its way there.
+
+    Attributes:
+        model: Name it was asked for by.
+        state: Where it stands.
+        device: torch name of the device; empty while it loads.
+        dtype: torch name of the number format; empty while it loads.
+        parameters: Number of weights.
+        weight_bytes: Size of its weight files.
+        active: Calls in progress.
+        waiting: Calls in the queue.
+        steps: Steps made since it was loaded; in one step every active call advances once.
+        answered: Calls completed.
+        cancelled: Calls given up by their readers.
+    """
+
+    model: str
+    state: EngineState
+    device: str = ""
+    dtype: str = ""
+    parameters: int = 0
+    weight_bytes: int = 0
+    active: int = 0
+    waiting: int = 0
+    steps: int = 0
+    answered: int = 0
+    cancelled: int = 0

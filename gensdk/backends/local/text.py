@@ -1,0 +1,147 @@
+"""Text: from a request to a job (prepare), from the engine's result to a response (map). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from gensdk.errors import InvalidRequestError
+from gensdk.spec import Context
+from gensdk.toolkit import Notes
+from gensdk.types import (
+    Candidate,
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    TextRequest,
+    TextResponse,
+    Usage,
+)
+
+from .job import ChatTurn, Ended, RowResult, TextJob
+from .options import LocalTextOptions
+from .sampling import SamplingWish
+
+__all__ = ["prepare", "respond"]
+
+_SUPPORTED = frozenset(
+    {
+        "prompt", "system", "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop",
+        "presence_penalty", "frequency_penalty", "logit_bias", "n", "logprobs",
+    }
+)  # fmt: skip
+_MEANING = frozenset({"output", "tools", "tool_choice"})
+
+
+def prepare(
+    request: TextRequest, context: Context, provider: str, *, streams: bool
+) -> tuple[TextJob, Notes]:
+    """Turn a request into a job.
+
+    Raises:
+        UnsupportedFeatureError: It asks for something this engine cannot do.
+        InvalidRequestError: Its options are wrong.
+    """
+    notes = Notes(provider, context)
+    if request.extra:
+        notes.refuse("extra", "there is no request body here; see LocalTextOptions")
+    notes.drop_unsupported(
+        request, _SUPPORTED, meaning=_MEANING, reason="the local engine has no such thing"
+    )
+    options = _options(request, provider)
+    job = TextJob(
+        turns=_turns(request, notes),
+        plain=isinstance(request.prompt, str) and request.system is None,
+        mode=options.mode,
+        sampling=_wish(request, options),
+        max_tokens=request.max_tokens,
+        stop=request.stop or (),
+        logprobs=request.logprobs,
+        streams=streams,
+    )
+    return job, notes
+
+
+def respond(ended: Ended, notes: Notes, model: str, provider: str) -> TextResponse[object]:
+    """Turn the engine's result into a response."""
+    for adaptation in ended.adaptations:
+        notes.adapt(adaptation.parameter, adaptation.message, adaptation.sent)
+    return TextResponse[object](
+        provider=provider,
+        model=model,
+        candidates=tuple(_candidate(row) for row in ended.rows),
+        finish_reason=ended.rows[0].finish_reason,
+        usage=Usage(
+            input_tokens=ended.prompt_tokens,
+            output_tokens=sum(row.tokens for row in ended.rows),
+        ),
+        warnings=notes.warnings,
+        reproducible=ended.reproducible,
+        provider_details={"device": ended.device, "dtype": ended.dtype},
+    )
+
+
+def _candidate(row: RowResult) -> Candidate:
+    parts = (TextPart(text=row.text),) if row.text else ()
+    return Candidate(parts=parts, finish_reason=row.finish_reason, logprobs=row.logprobs)
+
+
+def _options(request: TextRequest, provider: str) -> LocalTextOptions:
+    given = request.options.get(provider)
+    if given is None:
+        return LocalTextOptions()
+    if isinstance(given, LocalTextOptions):
+        return given
+    try:
+        return LocalTextOptions.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise InvalidRequestError(
+            f"options[{provider!r}]: {field}: {problem['msg']}; it takes LocalTextOptions",
+            provider=provider,
+            param="options",
+        ) from error
+
+
+def _wish(request: TextRequest, options: LocalTextOptions) -> SamplingWish:
+    return SamplingWish(
+        temperature=request.temperature,
+        top_k=request.top_k,
+        top_p=request.top_p,
+        min_p=request.min_p,
+        presence_penalty=request.presence_penalty,
+        frequency_penalty=request.frequency_penalty,
+        repetition_penalty=options.repetition_penalty,
+        logit_bias=request.logit_bias,
+        seed=request.seed,
+        n=request.n or 1,
+    )
+
+
+def _turns(request: TextRequest, notes: Notes) -> tuple[ChatTurn, ...]:
+    turns = [ChatTurn("system", request.system)] if request.system else []
+    messages = [_turn(message, notes) for message in request.messages]
+    turns += [turn for turn in messages if turn.text]
+    if not any(turn.role != "system" for turn in turns):
+        raise InvalidRequestError("the conversation holds no text", param="prompt")
+    return tuple(turns)
+
+
+def _turn(message: Message, notes: Notes) -> ChatTurn:
+    if message.role == "tool":
+        notes.refuse("prompt", "the local engine takes no tool results")
+    return ChatTurn(message.role, "".join(_texts(message, notes)))
+
+
+def _texts(message: Message, notes: Notes) -> Iterator[str]:
+    for part in message.content:
+        if isinstance(part, TextPart | RefusalPart):
+            yield part.text
+        elif isinstance(part, ReasoningPart):
+            notes.adapt("prompt", "earlier reasoning is not part of the conversation sent")
+        else:
+            kind = part.type.replace("_", " ")
+            notes.refuse("prompt", f"the local engine reads text only, not {kind} parts")
