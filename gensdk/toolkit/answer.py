@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from gensdk.errors import GenSDKError, InvalidResponseError, ResponseTooLargeError
+from gensdk.errors import (
+    ClientClosedError,
+    GenSDKError,
+    InvalidResponseError,
+    ResponseTooLargeError,
+)
 
 from .content import Decoder, decoder_for
 from .transport import RawAnswer
@@ -54,7 +59,7 @@ class StreamAnswer:
         """Made by the wire."""
         self.status = raw.status
         self.headers = headers
-        self._body = raw.body
+        self._raw = raw
         self._pieces: Iterator[bytes] | None = None
         self._left = max_bytes
         self._transport_errors = transport_errors
@@ -124,8 +129,10 @@ class StreamAnswer:
             self._pieces = self._decoder.feed(data)
 
     async def _receive(self) -> bytes | None:
+        if self._raw.released:
+            raise ClientClosedError("The answer was read outside its 'async with' block.")
         try:
-            return await anext(self._body, None)
+            return await anext(self._raw.body, None)
         except self._transport_errors as error:
             raise self._map_error(error) from error
 

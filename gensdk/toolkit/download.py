@@ -192,8 +192,6 @@ class Downloader:
     async def _looked_up(self, target: _Target) -> Sequence[str]:
         try:
             found = await self._resolve(target.host, target.port or _PORTS[target.scheme])
-        except TimeoutError:
-            raise
         except (OSError, UnicodeError) as error:
             raise ConnectionFailedError(f"{target.host} could not be looked up.") from error
         if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -108,14 +109,11 @@ class Exchange:
         )
 
     async def _close(self) -> None:
-        if self._raw is None:
-            return
-        try:
-            await self._raw.aclose()
-        except self._transport.errors:
-            # The body was read, or is not wanted any more; a connection that breaks while it is
-            # being let go has nothing left to tell.
-            return
+        # The body was read, or is not wanted any more: a connection that breaks while it is being
+        # let go has nothing left to tell.
+        with suppress(*self._transport.errors):
+            if self._raw is not None:
+                await self._raw.aclose()
 
 
 def by_name(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

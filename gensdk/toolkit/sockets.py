@@ -56,17 +56,17 @@ class AsyncioBackend(httpcore2.AsyncNetworkBackend):
                 *others, last = self._addresses or (host,)
                 for address in others:
                     try:
-                        return await _connect(address, port, timeout)
+                        return await _connect(address, port)
                     except OSError:
                         continue
-                return await _connect(last, port, timeout)
+                return await _connect(last, port)
 
     async def sleep(self, seconds: float) -> None:
         """Wait (the pool's own retries, which are off)."""
         await asyncio.sleep(seconds)
 
 
-async def _connect(host: str, port: int, timeout: float | None) -> _Stream:
+async def _connect(host: str, port: int) -> _Stream:
     loop = asyncio.get_running_loop()
     _, stream = await loop.create_connection(
         _Stream, host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_S
@@ -108,7 +108,7 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
-        self._broken = exc
+        self._broken = exc if exc is None or isinstance(exc, OSError) else OSError(str(exc))
         self._paused = False
         self._wake()
 

@@ -98,13 +98,20 @@ class RawAnswer:
         status: HTTP status.
         headers: As they came.
         body: Pieces, still content-encoded.
-        aclose: Gives the connection back, or closes it where the body was not read to its end.
+        release: Gives the connection back, or closes it where the body was not read to its end.
+        released: That has been done, so no more can be read.
     """
 
     status: int
     headers: Iterable[tuple[bytes, bytes]]
     body: AsyncIterator[bytes]
-    aclose: Callable[[], Awaitable[None]]
+    release: Callable[[], Awaitable[None]]
+    released: bool = False
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        self.released = True
+        await self.release()
 
 
 class Transport(Protocol):
@@ -174,11 +181,11 @@ class OwnedTransport:
         response = await pool.handle_async_request(request)
         body: Any = aiter(response.stream)  # type: ignore[arg-type]  # async, since the pool is
 
-        async def aclose() -> None:
+        async def release() -> None:
             await body.aclose()
             await response.aclose()
 
-        return RawAnswer(response.status, response.headers, body, aclose)
+        return RawAnswer(response.status, response.headers, body, release)
 
     async def aclose(self) -> None:
         """Close the pools of every loop that still runs; those of dead loops are dropped."""
@@ -348,11 +355,11 @@ class BorrowedTransport:
             return RawAnswer(response.status_code, headers, _one(response.content), response.aclose)
         body: Any = aiter(response.stream)
 
-        async def aclose() -> None:
+        async def release() -> None:
             await body.aclose()
             await response.aclose()
 
-        return RawAnswer(response.status_code, headers, body, aclose)
+        return RawAnswer(response.status_code, headers, body, release)
 
     async def aclose(self) -> None:
         """Do nothing: the client belongs to whoever made it."""

@@ -23,6 +23,7 @@ with`` block. Everything is bounded in count, size and time; nothing sleeps: to 
 from __future__ import annotations
 
 import asyncio
+import builtins
 import json
 import socket
 import ssl as ssl_module
@@ -89,7 +90,7 @@ class RecordedRequest:
                 part.get_content_type(),
                 bytes(part.get_payload(decode=True) or b""),
             )
-            for part in message.iter_parts()  # type: ignore[attr-defined]  # an EmailMessage
+            for part in message.iter_parts()
         ]
 
 
@@ -177,7 +178,7 @@ class Reply:
         self.started = True
         await self.raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
-    async def chunk(self, data: bytes | str) -> None:
+    async def chunk(self, data: builtins.bytes | str) -> None:
         """Send a piece of the body."""
         data = data.encode() if isinstance(data, str) else data
         if self._chunked and data:
@@ -190,7 +191,7 @@ class Reply:
             await self.raw(b"0\r\n\r\n")
         self.ended = True
 
-    async def raw(self, data: bytes) -> None:
+    async def raw(self, data: builtins.bytes) -> None:
         """Write bytes as they are, framing included."""
         self._connection.write(data)
         await self._connection.drain()

@@ -68,6 +68,12 @@ def configuration(kind: str, vocabulary: int, **changes: Any) -> Any:
     if kind == "gpt2":
         sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
         return transformers.GPT2Config(**(common | sizes | changes))
+    if kind == "mamba":
+        sizes = {"hidden_size": 32, "state_size": 8, "num_hidden_layers": 2}
+        return transformers.MambaConfig(**(common | sizes | {"initializer_range": 0.3} | changes))
+    if kind == "rwkv":
+        sizes = {"hidden_size": 32, "attention_hidden_size": 32, "num_hidden_layers": 2}
+        return transformers.RwkvConfig(**(common | sizes | changes))
     sizes = {
         "hidden_size": 32,
         "intermediate_size": 64,
@@ -115,11 +121,11 @@ def save_model(
     return folder
 
 
-def says(tokens: list[int]) -> Callable[[Any], None]:
+def says(tokens: list[int], then: int = 0) -> Callable[[Any], None]:
     """Make a llama say ``tokens`` one after the other, whatever it was asked.
 
     Attention and feed-forward are switched off; each token's embedding is its own direction, and
-    the head maps the direction of one token to the next. The end follows the last.
+    the head maps the direction of one token to the next. ``then`` (the end) follows the last.
     """
 
     def prepare(model: Any) -> None:
@@ -135,7 +141,7 @@ def says(tokens: list[int]) -> Callable[[Any], None]:
             chain = list(dict.fromkeys(tokens))
             for n, token in enumerate(chain):
                 table[token, n + 1] = 1.0
-                head[chain[n + 1] if n + 1 < len(chain) else 0, n + 1] = 10.0
+                head[chain[n + 1] if n + 1 < len(chain) else then, n + 1] = 10.0
             first = chain[0]
             for token in range(table.shape[0]):
                 if token not in chain:
@@ -218,10 +224,10 @@ def save_gated(folder: Path, **options: Any) -> Path:
 
 def edit_json(file: Path, **changes: Any) -> None:
     """Change some fields of a JSON file; None removes one."""
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding="utf-8"))
     for name, value in changes.items():
         if value is None:
             content.pop(name, None)
         else:
             content[name] = value
-    file.write_text(json.dumps(content))
+    file.write_text(json.dumps(content), encoding="utf-8")
