@@ -241,8 +241,10 @@ def _draw(scores: Tensor, best: Tensor, rows: Sequence[RowSampler]) -> list[int]
     heat = _column([row.parameters.temperature for row in rows], scores)
     scaled = (scores - best.unsqueeze(-1)) / heat  # the likeliest token stands at 0
     floor = _floors(scaled, [row.parameters for row in rows])
-    weights = scaled.exp().double().masked_fill(scaled < floor, 0.0)
-    cumulative = weights.cumsum(dim=-1)
+    weights = scaled.exp()
+    if bool(torch.isfinite(floor).any()):
+        weights = weights.masked_fill(scaled < floor, 0.0)
+    cumulative = weights.cumsum(dim=-1, dtype=torch.float64)
     uniform = torch.stack([row.uniform() for row in rows]).to(scores.device).unsqueeze(-1)
     drawn = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     tokens: list[int] = drawn.squeeze(-1).clamp(max=scores.shape[-1] - 1).tolist()
@@ -280,7 +282,9 @@ def _sorted_floors(scaled: Tensor, wishes: Sequence[SamplingParameters], width: 
     mass = _column([wish.top_p or 1.0 for wish in wishes], scaled).double()
     weights = top.exp().double() * inside
     whole = torch.where(
-        limit < size, weights.sum(-1, keepdim=True), scaled.exp().double().sum(-1, keepdim=True)
+        limit < size,
+        weights.sum(-1, keepdim=True),
+        scaled.exp().sum(-1, keepdim=True, dtype=torch.float64),
     )
     share = weights.cumsum(-1) / whole
     before = share - weights / whole

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
-from gensdk.errors import ContentBlockedError, InvalidResponseError
+from gensdk.errors import ContentBlockedError, GenSDKError, InvalidResponseError
 from gensdk.toolkit import Answer, StreamAnswer
 from gensdk.types import URL, ImageResponse, Media, Usage
 
@@ -94,9 +94,18 @@ async def _pictures(document: ImageDocument, answer: Answer, call: ImageCall) ->
         if item.b64_json or text.startswith("data:"):
             data = decoded(text, answer, call.account, call.context)
         else:
-            data = (await call.context.fetch(URL(text))).data
+            data = await _downloaded(URL(text), call)
         found.append(picture(data, answer, call.account, call.context, document.output_format))
     return tuple(found)
+
+
+async def _downloaded(address: URL, call: ImageCall) -> bytes:
+    """The picture behind an address. It is paid for by now, whatever becomes of the download."""
+    try:
+        return (await call.context.fetch(address)).data
+    except GenSDKError as error:
+        error.billed = "yes"
+        raise
 
 
 def _nothing(

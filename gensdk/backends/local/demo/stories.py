@@ -1787,7 +1787,7 @@ def _restyle(rng: random.Random, request: str) -> str:
 
 def _subject(rng: random.Random, story: Story) -> str:
     subject = rng.choice(story.subjects)
-    if len(story.heroes) == 1 and subject.startswith("a") and rng.random() < 0.08:
+    if len(story.heroes) == 1 and subject.startswith(("a ", "an ")) and rng.random() < 0.08:
         subject = rng.choice(("the", "my", "one", "our")) + subject[subject.index(" ") :]
     if rng.random() < 0.25:
         subject = f"{subject} {rng.choice(story.clauses)}"

@@ -58,18 +58,19 @@ CHAT_TEMPLATE = """\
 class Recipe:
     """Everything that decides the weights, apart from the grammar and the machine."""
 
-    steps: int = 5600
+    steps: int = 10_000
     seed: int = 0
     threads: int = 2
     vocabulary: int = 1536
+    tokenizer_documents: int = 20_000
     hidden: int = 160
     inner: int = 448
     layers: int = 4
     heads: int = 5
     positions: int = 1024
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     learning_rate: float = 3e-3
-    warmup_steps: int = 150
+    warmup_steps: int = 300
     weight_decay: float = 0.05
 
 
@@ -96,7 +97,9 @@ def train_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(_texts(random.Random(f"tokenizer {recipe.seed}"), 20_000), trainer)
+    bpe.train_from_iterator(
+        _texts(random.Random(f"tokenizer {recipe.seed}"), recipe.tokenizer_documents), trainer
+    )
     bos_id = bpe.token_to_id(_BOS)
     bpe.post_processor = processors.TemplateProcessing(
         single=f"{_BOS} $A", pair=f"{_BOS} $A {_BOS} $B", special_tokens=[(_BOS, bos_id)]
