@@ -1,0 +1,176 @@
+"""``gensdk doctor``: what is set up, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+import gensdk
+from gensdk.errors import ConfigurationError
+
+from . import inventory, machine
+from .guard import guard
+from .options import DebugFlag
+from .table import columns
+from .terminal import Flags, Terminal
+
+__all__ = ["register"]
+
+UNUSABLE = 2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+@dataclass
+class Finding:
+    """Everything there is to say.
+
+    Attributes:
+        problems: What keeps gensdk from working; empty where it is usable.
+    """
+
+    gensdk: str
+    python: str
+    packages: dict[str, str | None]
+    keys: dict[str, bool]
+    addresses: dict[str, str]
+    extras: list[machine.Extra]
+    devices: list[str]
+    cache: machine.Cache
+    config_file: str | None
+    defaults: list[inventory.Default]
+    proxies: dict[str, str]
+    problems: list[str] = field(default_factory=list)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Show what is set up and what is missing. Asks nobody, changes nothing."""
+
+    def body(terminal: Terminal) -> int:
+        with terminal.waiting("looking"):
+            found = look()
+        if as_json:
+            terminal.json(as_values(found))
+        else:
+            for line in _lines(found):
+                terminal.line(line)
+        return UNUSABLE if found.problems else 0
+
+    guard(Flags(debug=debug), body)
+
+
+def look() -> Finding:
+    """Look at everything, without the network."""
+    keys = inventory.key_variables()
+    config, rows, problems = _configuration()
+    found = Finding(
+        gensdk=gensdk.__version__,
+        python=machine.python_line(),
+        packages=machine.core_versions(),
+        keys={name: bool(os.environ.get(name, "").strip()) for name in keys},
+        addresses=machine.addresses(keys),
+        extras=machine.extras(),
+        devices=machine.devices(),
+        cache=machine.model_cache(),
+        config_file=config,
+        defaults=rows,
+        proxies=machine.proxies(),
+        problems=problems,
+    )
+    found.problems += _problems(found)
+    return found
+
+
+def as_values(found: Finding) -> dict[str, Any]:
+    """The findings as JSON."""
+    return {"usable": not found.problems, **asdict(found)}
+
+
+def _configuration() -> tuple[str | None, list[inventory.Default], list[str]]:
+    try:
+        file = inventory.config_file()
+        return (str(file) if file else None), inventory.defaults(), []
+    except ConfigurationError as error:
+        return None, [], [f"the configuration file is broken: {inventory.problem(error)}"]
+
+
+def _problems(found: Finding) -> Iterator[str]:
+    for name, version in found.packages.items():
+        if version is None:
+            yield f"the package {name} is missing: pip install gensdk"
+    local = next((extra for extra in found.extras if extra.name == "local"), None)
+    runs_here = local is not None and not local.missing
+    demo = [row for row in found.defaults if row.ability == "text" and row.source == "demo"]
+    if demo and not runs_here:
+        yield (
+            "no model can answer: set a provider's key (such as "
+            f'{inventory.first_key()}), or pip install "gensdk[local]"'
+        )
+
+
+def _lines(found: Finding) -> Iterator[str]:
+    yield f"gensdk {found.gensdk}, {found.python}"
+    yield from columns([(name, version or "missing") for name, version in found.packages.items()])
+    yield ""
+    yield from _keys(found)
+    yield ""
+    yield "Default models"
+    yield from columns([
+        (row.ability, _model(row), row.source, row.note) for row in found.defaults
+    ])  # fmt: skip
+    yield f"  configuration file: {found.config_file or 'none'}"
+    yield ""
+    yield "Extras"
+    yield from columns([(extra.name, _extra(extra)) for extra in found.extras])
+    yield ""
+    yield "Local models"
+    yield from (f"  {line}" for line in found.devices)
+    yield f"  {_cache(found.cache)}"
+    yield ""
+    yield "Proxies"
+    yield from columns(list(found.proxies.items()) or [("none",)])
+    yield ""
+    yield from _verdict(found)
+
+
+def _keys(found: Finding) -> Iterator[str]:
+    present = [name for name, there in found.keys.items() if there]
+    yield "Keys (names only)"
+    yield f"  set: {', '.join(present) or 'none'}"
+    absent = [name for name, there in found.keys.items() if not there]
+    yield f"  not set: {', '.join(absent) or 'none'}"
+    yield from (f"  {name}: {address}" for name, address in found.addresses.items())
+
+
+def _model(row: inventory.Default) -> str:
+    return ", ".join(row.model) if isinstance(row.model, list) else row.model or "-"
+
+
+def _extra(extra: machine.Extra) -> str:
+    if not extra.missing:
+        versions = ", ".join(f"{name} {version}" for name, version in extra.versions.items())
+        return f"installed ({versions})"
+    return f'missing {", ".join(extra.missing)}: pip install "gensdk[{extra.name}]"'
+
+
+def _cache(cache: machine.Cache) -> str:
+    if not cache.exists:
+        return f"model cache: {cache.folder} (not there yet)"
+    return f"model cache: {cache.folder} ({cache.models} models, {cache.bytes / 1e9:.2f} GB)"
+
+
+def _verdict(found: Finding) -> Iterator[str]:
+    if not found.problems:
+        yield "Usable."
+    for problem in found.problems:
+        yield f"Problem: {problem}"

@@ -1,0 +1,157 @@
+"""What this machine has: packages, devices, the model cache, proxies. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlsplit
+
+__all__ = [
+    "Cache",
+    "Extra",
+    "addresses",
+    "core_versions",
+    "devices",
+    "extras",
+    "model_cache",
+    "proxies",
+    "python_line",
+]
+
+_REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
+_EVERYTHING = "all"
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An optional part of gensdk.
+
+    Attributes:
+        name: As in ``gensdk[name]``.
+        versions: Installed packages and their versions.
+        missing: Packages that are not installed.
+    """
+
+    name: str
+    versions: dict[str, str]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The folder that models from the Hugging Face hub are kept in."""
+
+    folder: str
+    exists: bool
+    models: int
+    bytes: int
+
+
+def python_line() -> str:
+    """Implementation, version and system."""
+    name, version = platform.python_implementation(), platform.python_version()
+    return f"{name} {version} on {platform.system()} {platform.machine()}"
+
+
+def core_versions() -> dict[str, str | None]:
+    """Versions of the packages gensdk always needs; None where one is missing."""
+    return {name: _version(name) for name, extra in _requirements() if extra is None}
+
+
+def extras() -> list[Extra]:
+    """Every extra, with what of it is installed."""
+    packages: dict[str, list[str]] = {}
+    for name, extra in _requirements():
+        if extra is not None and extra != _EVERYTHING:
+            packages.setdefault(extra, []).append(name)
+    found = []
+    for extra, names in sorted(packages.items()):
+        versions = {name: _version(name) for name in names}
+        installed = {name: version for name, version in versions.items() if version is not None}
+        missing = tuple(name for name in names if name not in installed)
+        found.append(Extra(extra, installed, missing))
+    return found
+
+
+def devices() -> list[str]:
+    """What local models run on here, in the local backend's own words."""
+    try:
+        from gensdk.backends.local import explain_device
+    except ImportError as error:
+        return [f"the local backend is not part of this installation ({error})"]
+    return list(explain_device())
+
+
+def model_cache(environ: Mapping[str, str] = os.environ) -> Cache:
+    """The hub's cache: folder, number of models, size on disk."""
+    folder = _cache_folder(environ)
+    models = [path for path in folder.glob("models--*") if path.is_dir()]
+    size = sum(_size(path) for path in models)
+    return Cache(str(folder), folder.is_dir(), len(models), size)
+
+
+def proxies(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Proxies by variable, without the passwords an address may hold."""
+    names = [name for upper in _PROXIES for name in (upper, upper.lower())]
+    return {name: _bare(environ[name]) for name in names if environ.get(name)}
+
+
+def addresses(key_variables: list[str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables that lead a provider's calls elsewhere, by name, without passwords."""
+    names = [f"{key.removesuffix('_API_KEY')}_BASE_URL" for key in key_variables]
+    return {name: _bare(environ[name]) for name in dict.fromkeys(names) if environ.get(name)}
+
+
+def _requirements() -> Iterator[tuple[str, str | None]]:
+    try:
+        lines = metadata.requires("gensdk") or []
+    except metadata.PackageNotFoundError:
+        return
+    for line in lines:
+        name, extra = _REQUIREMENT.match(line), _EXTRA.search(line)
+        if name is not None:
+            yield name[1], extra[1] if extra else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where huggingface_hub looks (its documentation, "Environment variables")."""
+    if environ.get("HF_HUB_CACHE"):
+        return Path(environ["HF_HUB_CACHE"]).expanduser()
+    caches = Path(environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(environ.get("HF_HOME") or caches / "huggingface").expanduser() / "hub"
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the blobs; the snapshots only link to them."""
+    total = 0
+    for path in (folder / "blobs").glob("*"):
+        try:
+            total += path.lstat().st_size
+        except OSError:  # removed while we look
+            continue
+    return total
+
+
+def _bare(address: str) -> str:
+    if "://" not in address:
+        return address.rpartition("@")[2]
+    try:
+        parts = urlsplit(address)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(not an address)"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

@@ -1,0 +1,84 @@
+"""``gensdk models``: which providers, defaults, aliases and demos there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from gensdk._settings import file_models
+from gensdk.types import ABILITIES
+
+from .guard import guard
+from .inventory import Default, Provider, config_file, defaults, demos, providers
+from .options import DebugFlag
+from .table import columns
+from .terminal import Flags, Terminal
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("models")(models)
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Show providers, the default model of each ability, aliases and demos. Asks nobody."""
+
+    def body(terminal: Terminal) -> int:
+        aliases = {name: model for name, model in file_models().items() if name not in ABILITIES}
+        file = config_file()
+        if as_json:
+            terminal.json({
+                "providers": [asdict(provider) for provider in providers()],
+                "defaults": {row.ability: _without_ability(row) for row in defaults()},
+                "aliases": aliases,
+                "config_file": str(file) if file else None,
+                "demos": demos(),
+            })  # fmt: skip
+            return 0
+        for line in _lines(aliases, str(file) if file else ""):
+            terminal.line(line)
+        return 0
+
+    guard(Flags(debug=debug), body)
+
+
+def _without_ability(row: Default) -> dict[str, object]:
+    return {"model": row.model, "source": row.source, "note": row.note}
+
+
+def _lines(aliases: dict[str, str | list[str]], file: str) -> Iterator[str]:
+    yield "Providers (write PROVIDER:MODEL after -m)"
+    yield from columns([(provider.name, _key(provider)) for provider in providers()])
+    yield ""
+    yield "Default models"
+    yield from columns([
+        (row.ability, _named(row.model), row.source, row.note) for row in defaults()
+    ])  # fmt: skip
+    yield ""
+    yield f"Aliases ({file})" if file else "Aliases (no configuration file)"
+    yield from columns([(name, _named(model)) for name, model in aliases.items()])
+    yield ""
+    yield "Built-in demonstration models"
+    yield from columns(list(demos().items()))
+
+
+def _named(model: str | list[str] | None) -> str:
+    if model is None:
+        return "-"
+    return model if isinstance(model, str) else ", ".join(model)
+
+
+def _key(provider: Provider) -> str:
+    if provider.key is None:
+        return "-"
+    if provider.key_set:
+        return f"{provider.key} is set"
+    return f"{provider.key} is not set" + ("" if provider.key_required else " (optional)")
