@@ -66,8 +66,22 @@ def _line(kind: type[Request], item: Any) -> str:
     path = ".".join(step for step in location if step not in _UNION_STEPS)
     message = str(item["msg"]).removeprefix("Value error, ")
     given = item.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, int | float | str | None) else ""
-    return f"{path}: {message}{shown[:200]}" if path else message
+    shown = f" (given: {given!r})" if _may_show(name, given) else ""
+    return f"{path}: {message}{shown}" if path else message
 
 
+def _may_show(name: str, given: object) -> bool:
+    """Numbers and words help to see what was wrong; content and secrets stay out of errors."""
+    if name in _CONTENT:
+        return False
+    return (
+        given is None
+        or isinstance(given, int | float)
+        or (isinstance(given, str) and len(given) <= 40)
+    )
+
+
+_CONTENT = frozenset(
+    {"prompt", "system", "text", "inputs", "options", "extra", "metadata", "user_id", "tools"}
+)
 _UNION_STEPS = frozenset({"constrained-str", "str", "constrained-tuple", "tuple[Message, ...]"})

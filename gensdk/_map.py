@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from gensdk.errors import GenSDKError, InvalidRequestError
 from gensdk.types import Request, Response
@@ -17,7 +17,7 @@ async def in_order(
     requests: Iterable[Request],
     concurrency: int,
     return_errors: bool,
-) -> AsyncIterator[Response | GenSDKError]:
+) -> AsyncGenerator[Response | GenSDKError, None]:
     """Run requests side by side and yield their answers in the order of the requests.
 
     Leaving the loop early cancels what is under way.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 
 from gensdk.errors import ConfigurationError, UnknownBackendError
@@ -45,24 +46,30 @@ class Registry:
         Raises:
             UnknownBackendError: No backend has that name.
         """
-        known = self._given.get(name) or self._made.get(name)
-        if known is not None:
-            return known
+        for known in (self._given, self._made):
+            if name in known:
+                return known[name]
         point = _own_points().get(name) or _all_points().get(name)
         if point is None:
             raise UnknownBackendError(
                 f"no backend is called {name!r}.{near(name, self.names())} "
                 f"Known: {', '.join(self.names())}"
             )
-        factory: BackendFactory = point.load()
+        try:
+            factory: BackendFactory = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"the backend {name!r} ({point.value}) cannot be loaded: {error}"
+            ) from error
         made = self._made[name] = factory(name)
         return made
 
     async def aclose(self) -> None:
-        """Close the backends made here."""
+        """Close the backends made here, all of them, even where one fails to."""
         made, self._made = self._made, {}
-        for backend in made.values():
-            await backend.aclose()
+        async with AsyncExitStack() as closing:
+            for backend in made.values():
+                closing.push_async_callback(backend.aclose)
 
 
 def _own_points() -> dict[str, EntryPoint]:

@@ -69,14 +69,17 @@ class Resolver:
                 provider=hops[0].provider,
                 model=hops[0].model,
             )
+        if ability == "embed" and len({hop.model for hop in able}) > 1:
+            _check_vectors(able, route)
         return tuple(able), route
 
     def _default(self, ability: Ability) -> ModelLike:
         if ability in self._models:
             return self._models[ability]
-        named = os.environ.get(ENVIRONMENT[ability])
-        if named:
-            return [part.strip() for part in named.split(",")] if "," in named else named
+        named = os.environ.get(ENVIRONMENT[ability], "").split(",")
+        names = [name.strip() for name in named if name.strip()]
+        if names:
+            return names if len(names) > 1 else names[0]
         if ability in self._file():
             return self._file()[ability]
         return default_model(ability)
@@ -96,22 +99,32 @@ class Resolver:
             if ":" in target:
                 return _PLAIN, [target]
             return self._expand(self._alias(target, ability, seen), ability, (*seen, target))
+        if not isinstance(target, Route | list | tuple):
+            raise ConfigurationError(
+                f"{target!r:.80} is no model: give 'provider:model', an alias, a Route or a list"
+            )
         route = target if isinstance(target, Route) else Route(*target)
         leaves: list[str | BoundModel] = []
         for hop in route.hops:
             if not isinstance(hop, str | BoundModel):
                 raise ConfigurationError(f"{hop!r} is no model: give 'provider:model' or an alias")
-            leaves += self._expand(hop, ability, seen)[1]
+            inner, found = self._expand(hop, ability, seen)
+            if inner is not _PLAIN and not inner.bare:
+                raise ConfigurationError(
+                    f"the alias {hop!r} is a Route with settings of its own, which would be lost "
+                    "inside another route; put the settings on the outer one"
+                )
+            leaves += found
         return route, leaves
 
     def _alias(self, word: str, ability: Ability, seen: tuple[str, ...]) -> ModelLike:
         if word in seen:
             raise ConfigurationError(f"aliases in a circle: {' -> '.join((*seen, word))}")
+        if word == ability:
+            return self._default(ability)
         known = self.aliases()
         if word in known:
             return known[word]
-        if word == ability:
-            return self._default(ability)
         providers = [f"{name}:…" for name in self._registry.names() if name == word]
         hint = f" Did you mean {providers[0]!r}?" if providers else near(word, list(known))
         listed = ", ".join(sorted(known)) or "none"
@@ -129,6 +142,15 @@ class Resolver:
                 raise UnknownModelError(f"{target!r} names no model: write '{provider}:model'")
             backend = self._registry.backend(provider)
         return Hop(backend, provider, model, backend.capabilities(model))
+
+
+def _check_vectors(hops: list[Hop], route: Route) -> None:
+    if not route.interchangeable:
+        raise ConfigurationError(
+            f"{' and '.join(map(str, hops))} make vectors that cannot be compared with each other: "
+            "a route of embeddings is one model at several providers, or says "
+            "Route(..., interchangeable=True)"
+        )
 
 
 def _can(hop: Hop, ability: Ability, streaming: bool) -> bool:

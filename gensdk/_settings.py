@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from gensdk.errors import ConfigurationError, UnknownModelError
 from gensdk.types import ABILITIES, Ability
@@ -49,19 +50,28 @@ def _models_of(path: Path) -> dict[str, str | list[str]]:
     try:
         with path.open("rb") as file:
             data = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # no TOML, or no UTF-8
         raise ConfigurationError(f"{path}: {error}") from error
-    table = data.get("tool", {}).get("gensdk", {})
+    table = _table(_table(data, "tool", path), "gensdk", path)
     if not table and path.name != "pyproject.toml":
         table = data
-    models = table.get("models", {})
-    for name, value in models.items() if isinstance(models, dict) else [("models", models)]:
-        if isinstance(value, str) or (
-            isinstance(value, list) and value and all(isinstance(item, str) for item in value)
-        ):
-            continue
-        raise ConfigurationError(f"{path}: {name} = {value!r}: give a model name or a list of them")
+    models = _table(table, "models", path)
+    for name, value in models.items():
+        items = value if isinstance(value, list) and value else [value]
+        if not all(isinstance(item, str) for item in items):
+            raise ConfigurationError(
+                f"{path}: {name} = {value!r}: give a model name or a list of them"
+            )
+        if ":" in name:
+            raise ConfigurationError(f"{path}: alias {name!r}: an alias is a word without ':'")
     return dict(models)
+
+
+def _table(data: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: {name} = {table!r}: this is a table of names")
+    return table
 
 
 def default_model(ability: Ability, environ: Mapping[str, str] = os.environ) -> str:

@@ -10,13 +10,15 @@ from typing import Any
 from gensdk.errors import InvalidRequestError
 from gensdk.types import (
     Attempt,
+    Cost,
     Message,
-    ResponseWarning,
     TextRequest,
     TextResponse,
+    Timing,
     Tool,
     ToolCallPart,
     Usage,
+    unique,
 )
 
 __all__ = ["answer_with_tools", "check_steps", "run_tool"]
@@ -49,18 +51,13 @@ async def answer_with_tools(ask: Ask, request: TextRequest, max_steps: int) -> T
     The response is the last step's, with usage, warnings and attempts of all steps. When the
     steps are used up, the response still holds the open calls (``finish_reason="tool_calls"``).
     """
-    if max_steps == 1:
-        return await ask(request)
-    history = list(request.messages)
     done: list[Message] = []
-    answers: list[TextResponse[Any]] = []
-    for step in range(max_steps):
-        answers.append(await ask(request.model_copy(update={"prompt": (*history, *done)})))
-        calls = answers[-1].tool_calls
-        if not calls or step == max_steps - 1:
-            break
+    answers = [await ask(request)]
+    while len(answers) < max_steps and answers[-1].tool_calls:
         done.append(answers[-1].message)
-        done.extend(await _run_all(request.tools, calls))
+        done.extend(await _run_all(request.tools, answers[-1].tool_calls))
+        prompt = (*request.messages, *done)
+        answers.append(await ask(request.model_copy(update={"prompt": prompt})))
     return _joined(answers, tuple(done))
 
 
@@ -107,18 +104,20 @@ def _joined(answers: list[TextResponse[Any]], steps: tuple[Message, ...]) -> Tex
     if len(answers) == 1:
         return answers[0]
     attempts: tuple[Attempt, ...] = tuple(one for answer in answers for one in answer.attempts)
-    warnings: dict[ResponseWarning, None] = {}
-    for answer in answers:
-        warnings |= dict.fromkeys(answer.warnings)
-    costs = [answer.cost for answer in answers]
-    total = None
-    if all(cost is not None for cost in costs):
-        known = [cost for cost in costs if cost is not None]
-        total = known[0].model_copy(update={"amount": sum(cost.amount for cost in known)})
     return answers[-1].replace(
         usage=sum((answer.usage for answer in answers), Usage()),
-        cost=total,
-        warnings=tuple(warnings),
+        cost=Cost.total(answer.cost for answer in answers),
+        warnings=unique(item for answer in answers for item in answer.warnings),
         attempts=attempts,
+        timing=_timing(answers),
         steps=steps,
     )
+
+
+def _timing(answers: list[TextResponse[Any]]) -> Timing:
+    """From the first question to the last answer, the tools' own time included."""
+    first, last = answers[0].timing, answers[-1].timing
+    if first.started_at is None or last.started_at is None:
+        return first
+    before = (last.started_at - first.started_at).total_seconds()
+    return first.model_copy(update={"duration_s": max(0.0, before) + last.duration_s})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 from gensdk import _pipeline
 from gensdk._inputs import build_request, read_media
@@ -28,7 +28,13 @@ from gensdk._parameters import (
 from gensdk._registry import Registry
 from gensdk._resolve import ModelLike, Resolver
 from gensdk._tools import answer_with_tools, check_steps
-from gensdk.errors import ClientClosedError, ConfigurationError, UnknownModelError
+from gensdk.errors import (
+    ClientClosedError,
+    ConfigurationError,
+    InvalidRequestError,
+    InvalidResponseError,
+    UnknownModelError,
+)
 from gensdk.policy import (
     NOTHING,
     Call,
@@ -142,8 +148,10 @@ class Client:
         if self._closing.closed:
             return
         self._closing.closed = True
-        await self._registry.aclose()
-        await self._downloads.aclose()
+        try:
+            await self._registry.aclose()
+        finally:
+            await self._downloads.aclose()
 
     def with_options(
         self,
@@ -354,9 +362,9 @@ class Client:
             else Stream(start, _same)
         )
 
-    async def map(
+    def map(
         self, requests: Iterable[Request], *, concurrency: int = 16, return_errors: bool = False
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Answer many requests, a bounded number at a time; yields answers in order.
 
         At most ``2 * concurrency`` requests are taken from ``requests`` ahead of the answer that
@@ -366,11 +374,13 @@ class Client:
             requests: Request objects.
             concurrency: Requests under way at once.
             return_errors: Yield a failed request's error in its place instead of raising it.
+
+        Leaving the loop early cancels what is under way, at once inside
+        ``async with contextlib.aclosing(client.map(...)) as answers``.
         """
         from gensdk._map import in_order
 
-        async for answer in in_order(self.run, requests, concurrency, return_errors):
-            yield answer
+        return in_order(self.run, requests, concurrency, return_errors)
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do, as far as it is known without asking it."""
@@ -397,17 +407,17 @@ class Client:
     ) -> OutputT:
         outcome = await self._step(self._call(request, settings, streaming=False))
         if not isinstance(outcome, kind):
-            raise TypeError(f"the backend answered with {type(outcome).__name__}")
+            raise InvalidResponseError(f"the backend answered with {type(outcome).__name__}")
         return outcome
 
     async def _open(self, request: Request, settings: _CallSettings) -> OpenStream[Any]:
         outcome = await self._step(self._call(request, settings, streaming=True))
-        if not isinstance(outcome, OpenStream):
-            raise TypeError("the backend did not stream")
-        return outcome
+        return cast("OpenStream[Any]", outcome)
 
     def _call(self, request: Request, settings: _CallSettings, *, streaming: bool) -> Call:
         self._closing.check()
+        if not isinstance(request, Request):
+            raise InvalidRequestError(f"{request!r:.80} is no request; see gensdk.types")
         model: Any = settings.model if settings.model is not None else request.model
         hops, route = self._resolver.resolve(model, request.ability, streaming)
         timeouts = settings.timeouts.over(route.timeouts).over(self._timeouts)

@@ -96,6 +96,7 @@ Phase = Literal["connect", "queue", "attempt", "first_output", "idle", "poll", "
 
 MAX_MESSAGE = 2000
 _SHOWN = frozenset("\n\t")
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def printable(text: str, limit: int = MAX_MESSAGE) -> str:
@@ -104,16 +105,18 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
     Newline and tab stay. Terminal escape sequences in a provider's message become visible text
     (``\x1b``), so printing an error can never drive the reader's terminal.
     """
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char
-        if char in _SHOWN or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-        else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
+    shown = text if len(text) <= limit else text[:limit]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(map(_printable_char, shown))
+    if len(text) > limit or len(shown) > limit:
+        shown = shown[: limit - 1] + "…"
+    return shown
+
+
+def _printable_char(char: str) -> str:
+    if char in _SHOWN or unicodedata.category(char) not in _HIDDEN:
+        return char
+    return char.encode("unicode_escape").decode("ascii")
 
 
 class GenSDKError(Exception):
@@ -184,7 +187,10 @@ class GenSDKError(Exception):
         facts += [f"status {self.status}" if self.status else None, self.code]
         facts += [f"request {self.request_id}" if self.request_id else None]
         known = [printable(fact, 200) for fact in facts if fact]
-        return f"{self.message} [{', '.join(known)}]" if known else self.message
+        if not known:
+            return self.message
+        tail = f" [{', '.join(known)}]"
+        return printable(self.message, MAX_MESSAGE - len(tail)) + tail
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by class and facts; causes and tracebacks stay in the process they belong to."""
@@ -531,4 +537,4 @@ class RouteExhaustedError(GenSDKError, ExceptionGroup[GenSDKError]):
 
     def derive(self, excs: Sequence[GenSDKError]) -> Self:  # type: ignore[override]  # narrower
         """Keep the class when ``except*`` or ``split`` takes some of the errors out."""
-        return type(self)(self.message, excs)
+        return type(self)(self.message, excs, attempts=self.attempts)

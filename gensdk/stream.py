@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from gensdk.errors import ConfigurationError, GenSDKError, StreamInterruptedError
+from gensdk.errors import ConfigurationError, StreamInterruptedError
 from gensdk.policy import OpenStream
 from gensdk.types import AudioChunk, Finished, Response, TextDelta
 
@@ -40,7 +40,7 @@ class Stream(Generic[EventT, ResponseT]):
         self._complete = complete
         self._open: OpenStream[Any] | None = None
         self._response: ResponseT | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -59,7 +59,11 @@ class Stream(Generic[EventT, ResponseT]):
         """Close the stream."""
         self._closed = True
         if self._open is not None:
-            await self._open.close(error)
+            await self._open.close()
+
+    def forget(self) -> None:
+        """Take the stream for closed: the event loop it ran on has ended, and ended it."""
+        self._closed = True
 
     def __aiter__(self) -> AsyncIterator[EventT]:
         """Iterate over the events; a second loop goes on where the first stopped."""
@@ -79,8 +83,11 @@ class Stream(Generic[EventT, ResponseT]):
                 self._response = self._complete(event.response)
                 event = event.model_copy(update={"response": self._response})
         except StopAsyncIteration:
-            raise
-        except GenSDKError as error:
+            self._error = StreamInterruptedError(
+                "the stream was closed before its end", partial=self._open.partial()
+            )
+            raise self._error from None
+        except Exception as error:
             self._error = error
             raise
         return event  # type: ignore[no-any-return]  # the open stream is untyped inside
@@ -89,12 +96,11 @@ class Stream(Generic[EventT, ResponseT]):
         """Read to the end and return the whole response, the same a plain call returns.
 
         Raises:
-            GenSDKError: What iteration raised, or would raise.
+            GenSDKError: What iteration raised, or would raise; ``StreamInterruptedError`` where
+                the stream was closed before its end.
         """
-        async for _ in self:
-            continue
-        if self._response is None:
-            raise self._error or StreamInterruptedError("the stream was closed before its end")
+        while self._response is None:
+            await anext(self)
         return self._response
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:

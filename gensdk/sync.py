@@ -7,8 +7,9 @@ inside a running loop, and never patches or nests the caller's loop.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
@@ -67,35 +68,54 @@ class _LoopThread:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine there and wait for it; Ctrl-C here cancels it there."""
         try:
-            loop = self._started()
+            future = self._submit(work)
         except BaseException:
             work.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            if self._closed:
+                raise _closed() from None
+            raise
         except BaseException:
             future.cancel()
             raise
 
-    def _started(self) -> asyncio.AbstractEventLoop:
-        if threading.current_thread() is self._thread:
-            raise ConfigurationError(
-                "SyncClient cannot be used from its own hooks or tools; use gensdk.Client there"
-            )
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Hand work over under the lock, so that none comes behind the last of ``close``."""
+        self._not_from_inside()
         with self._lock:
             if self._closed:
-                raise ClientClosedError("this client is closed; make a new gensdk.SyncClient()")
+                raise _closed()
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="gensdk-sync", daemon=True
                 )
                 self._thread.start()
-            return self._loop
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _not_from_inside(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise ConfigurationError(
+                "SyncClient cannot be used from its own hooks or tools; use gensdk.Client there"
+            )
+
+    def let_go(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that closes something; a closed client has closed it already."""
+        try:
+            self.run(work)
+        except ClientClosedError:
+            return
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
         """Run one last coroutine, then end the loop and the thread."""
+        try:
+            self._not_from_inside()
+        except ConfigurationError:
+            last.close()
+            raise
         with self._lock:
             self._closed = True
             loop, thread, self._loop = self._loop, self._thread, None
@@ -109,6 +129,10 @@ class _LoopThread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+def _closed() -> ClientClosedError:
+    return ClientClosedError("this client is closed; make a new gensdk.SyncClient()")
 
 
 async def _finish() -> None:
@@ -141,7 +165,8 @@ class SyncStream(Generic[EventT, ResponseT]):
         traceback: TracebackType | None,
     ) -> None:
         """Close the stream."""
-        self._thread.run(self._stream.__aexit__(kind, error, traceback))
+        self._thread.let_go(self._stream.__aexit__(kind, error, traceback))
+        self._stream.forget()
 
     def __iter__(self) -> Iterator[EventT]:
         """Iterate over the events."""
@@ -327,7 +352,7 @@ class SyncClient:
 
     def map(
         self, requests: Iterable[Request], *, concurrency: int = 16, return_errors: bool = False
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """Answer many requests; see ``Client.map``."""
         answers = self._client.map(requests, concurrency=concurrency, return_errors=return_errors)
         try:
@@ -337,7 +362,7 @@ class SyncClient:
                     return
                 yield found[0]
         finally:
-            self._thread.run(_close(answers))
+            self._thread.let_go(answers.aclose())
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do; see ``Client.capabilities``."""
@@ -349,7 +374,3 @@ async def _next_of(answers: Any) -> tuple[Any, ...]:
         return (await anext(answers),)
     except StopAsyncIteration:
         return ()
-
-
-async def _close(answers: Any) -> None:
-    await answers.aclose()

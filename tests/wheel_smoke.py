@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_WHEEL_BYTES = 8 * 1024 * 1024
 
-INSIDE = '''
+INSIDE = """
 import asyncio, json, sys
 import gensdk
 assert "openai" not in sys.modules and "torch" not in sys.modules and "httpx2" not in sys.modules
@@ -61,7 +61,7 @@ async def main():
     server.close()
 
 asyncio.run(main())
-'''
+"""
 
 
 def build(folder: Path) -> Path:
@@ -97,11 +97,14 @@ def main() -> None:
         wheel = build(folder / "dist")
         check_contents(wheel)
         venv.create(folder / "venv", with_pip=True)
-        python = folder / "venv" / "bin" / "python"
-        install = [python, "-m", "pip", "--disable-pip-version-check", "install", "-q", wheel]
-        subprocess.run(install, check=True)
-        subprocess.run([python, "-W", "error", "-c", INSIDE], check=True, cwd=folder, env=environment)
-        command = [folder / "venv" / "bin" / "gensdk", "--version"]
+        scripts = folder / "venv" / "bin"
+        python = str(scripts / "python")
+        pip = [python, "-m", "pip", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "-q", str(wheel)], check=True)
+        subprocess.run(
+            [python, "-W", "error", "-c", INSIDE], check=True, cwd=folder, env=environment
+        )
+        command = [str(scripts / "gensdk"), "--version"]
         found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
         assert found.returncode == 2, found
         assert 'pip install "gensdk[cli]"' in found.stderr, found

@@ -57,7 +57,7 @@ def _facts(response: Response) -> Iterator[str]:
         yield usage
     if response.cost is not None:
         yield f"{response.cost}" + (" at list price" if response.cost.estimated else "")
-    if response.timing is not None:
+    if response.timing.started_at is not None:
         first = response.timing.first_output_s
         shown = f" (first output after {first:.1f} s)" if first is not None else ""
         yield f"{response.timing.duration_s:.1f} s{shown}"

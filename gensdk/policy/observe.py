@@ -120,7 +120,7 @@ def _tell(call: Call, error: str | None, response: Response | None) -> None:
             error=error,
             usage=response.usage if response else None,
             cost=response.cost if response else None,
-            timing=response.timing if response and response.timing else _timing(call),
+            timing=response.timing if response else _timing(call),
             attempts=tuple(call.attempts),
             tag=call.request.tag,
         )

@@ -97,7 +97,8 @@ def _plain(usage: Usage, flat: _Flat) -> bool:
         usage.output_image_tokens,
         usage.audio_s,
     )
-    return not any(special) and (usage.input_tokens or 0) < flat.up_to
+    total = usage.input_tokens or 0
+    return not any(special) and total < flat.up_to and (usage.cached_tokens or 0) <= total
 
 
 @lru_cache(maxsize=1024)

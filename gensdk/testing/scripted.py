@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from gensdk.spec import Capabilities, Context
 from gensdk.types import (
@@ -171,7 +171,7 @@ class ScriptedBackend:
     async def _events(
         self, verb: str, request: Request, context: Context
     ) -> AsyncIterator[StreamEvent]:
-        ended = False
+        event: StreamEvent | None = None
         try:
             for item in self._take(verb, request, context):
                 if isinstance(item, Pause):
@@ -182,17 +182,18 @@ class ScriptedBackend:
                     for event in self._spoken(item, request, context):
                         yield event
                 else:
-                    yield item  # type: ignore[misc]  # events of the script
-            ended = True
-        finally:
-            self.closed += not ended
+                    event = cast("StreamEvent", item)
+                    yield event
+        except (GeneratorExit, asyncio.CancelledError):
+            self.closed += not isinstance(event, Finished)
+            raise
 
     def _spoken(self, item: str, request: Request, context: Context) -> Iterable[StreamEvent]:
         if isinstance(request, SpeechRequest):
             yield AudioChunk(data=item.encode())
         else:
-            for word in item.split(" "):
-                yield TextDelta(text=word if word == item.split(" ")[0] else f" {word}")
+            for index, word in enumerate(item.split(" ")):
+                yield TextDelta(text=f" {word}" if index else word)
         yield Finished(response=self._whole(item, request, context))
 
     async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:

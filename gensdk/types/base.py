@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    SerializeAsAny,
+    Tag,
+)
 
 __all__ = [
     "ABILITIES",
@@ -24,6 +34,7 @@ __all__ = [
     "Unsupported",
     "Usage",
     "Value",
+    "unique",
 ]
 
 Ability = Literal["text", "image", "speech", "transcribe", "embed", "moderate"]
@@ -43,6 +54,34 @@ FinishReason = Literal[
 JsonObject = dict[str, JsonValue]
 
 
+def _bytes_of(value: Any) -> Any:
+    """Text stands for base64, as in the JSON form: also where ``json.loads`` came before."""
+    if isinstance(value, str):
+        return base64.b64decode(value.translate(_URL_SAFE), validate=True)
+    return value
+
+
+Text = Annotated[str, Field(min_length=0)]
+"""Text that can be sent: the bound makes pydantic refuse lone surrogates, which have no UTF-8."""
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+Base64Bytes = Annotated[bytes, BeforeValidator(_bytes_of)]
+"""Bytes in Python, base64 (either alphabet) in JSON."""
+
+
+def _kind_of_options(value: Any) -> str:
+    return "model" if isinstance(value, BaseModel) else "json"
+
+
+# A tagged union, because plain JSON must never be taken for an empty ``BaseModel``.
+Options = Annotated[
+    Annotated[SerializeAsAny[BaseModel], Tag("model")] | Annotated[JsonObject, Tag("json")],
+    Discriminator(_kind_of_options),
+]
+"""Vendor options: a typed model, or plain JSON."""
+
+
 class Value(BaseModel):
     """A frozen value: compared by content, replaced rather than edited, JSON both ways."""
 
@@ -51,6 +90,7 @@ class Value(BaseModel):
         extra="forbid",
         ser_json_bytes="base64",
         val_json_bytes="base64",
+        ser_json_inf_nan="strings",
         defer_build=True,
     )
 
@@ -82,10 +122,12 @@ class Request(Value):
         tag: Free label that comes back in hooks, for accounting.
     """
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     ability: ClassVar[Ability]
 
     model: str | tuple[str, ...] | None = None
-    options: Mapping[str, SerializeAsAny[BaseModel] | JsonObject] = Field(default_factory=dict)
+    options: Mapping[str, Options] = Field(default_factory=dict)
     extra: JsonObject = Field(default_factory=dict)
     unsupported: Unsupported | None = None
     tag: str | None = None
@@ -150,6 +192,21 @@ class Cost(Value):
     source: str = ""
     estimated: bool = True
 
+    @classmethod
+    def total(cls, costs: Iterable[Cost | None]) -> Cost | None:
+        """All costs together; None where one is unknown or the currencies differ."""
+        known = list(costs)
+        first = known[0] if known else None
+        if first is None:
+            return None
+        amount = Decimal(0)
+        for cost in known:
+            if cost is None or cost.currency != first.currency:
+                return None
+            amount += cost.amount
+        estimated = any(cost.estimated for cost in known if cost is not None)
+        return first.model_copy(update={"amount": amount, "estimated": estimated})
+
     def __str__(self) -> str:
         """Return the amount and the currency."""
         return f"{self.amount:f} {self.currency}"
@@ -159,15 +216,15 @@ class Timing(Value):
     """When and how long, on this machine's clock.
 
     Attributes:
-        started_at: Moment the call began, UTC.
+        started_at: Moment the call began, UTC; None where no client was asked.
         duration_s: Seconds until the whole answer was there, waits and retries included.
         first_output_s: Seconds to the first output of a stream, None for plain calls.
     """
 
     model_config = ConfigDict(extra="ignore")
 
-    started_at: datetime
-    duration_s: float
+    started_at: datetime | None = None
+    duration_s: float = 0.0
     first_output_s: float | None = None
 
 
@@ -193,6 +250,15 @@ class ResponseWarning(Value):
     def __str__(self) -> str:
         """Return the message."""
         return self.message
+
+
+def unique(warnings: Iterable[ResponseWarning]) -> tuple[ResponseWarning, ...]:
+    """The warnings without repetitions, in order; they may hold JSON, which has no hash."""
+    found: list[ResponseWarning] = []
+    for warning in warnings:
+        if warning not in found:
+            found.append(warning)
+    return tuple(found)
 
 
 class Attempt(Value):
@@ -255,7 +321,7 @@ class Response(Value):
     warnings: tuple[ResponseWarning, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     request_id: str | None = None
-    timing: Timing | None = None
+    timing: Timing = Timing()
     reproducible: bool = False
     provider_details: JsonObject = Field(default_factory=dict)
 

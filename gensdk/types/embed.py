@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, overload
 from pydantic import Field, GetCoreSchemaHandler, field_validator
 from pydantic_core import CoreSchema, core_schema
 
-from .base import Ability, Request, Response
+from .base import Ability, Request, Response, Text
 
 if TYPE_CHECKING:
     import numpy
@@ -31,7 +31,7 @@ class EmbedRequest(Request):
 
     ability: ClassVar[Ability] = "embed"
 
-    inputs: Annotated[tuple[str, ...], Field(min_length=1)]
+    inputs: Annotated[tuple[Text, ...], Field(min_length=1)]
     dimensions: Annotated[int, Field(ge=1)] | None = None
     task: EmbedTask | None = None
     user_id: str | None = None
@@ -149,10 +149,17 @@ class Vectors(Sequence[Sequence[float]]):
         if isinstance(value, Vectors):
             return value
         if isinstance(value, dict):
+            if not isinstance(value.get("float32"), str) or not isinstance(value.get("dim"), int):
+                raise ValueError("the JSON form of vectors is {dim: int, float32: base64}")
             block = arrays.array("f")
             block.frombytes(base64.b64decode(value["float32"], validate=True))
-            return cls(block, int(value["dim"]))
-        return cls.of(value)
+            return cls(block, value["dim"])
+        if not isinstance(value, Sequence):
+            raise ValueError("give Vectors, or rows of numbers")
+        try:
+            return cls.of(value)
+        except TypeError as error:
+            raise ValueError(f"rows of vectors are numbers: {error}") from error
 
     def _dump(self) -> dict[str, Any]:
         return {"dim": self.dim, "float32": base64.b64encode(self._block.tobytes()).decode()}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from .base import Response, Value
+from .base import Base64Bytes, Response, Value
 from .image import ImageResponse
 from .media import Media
 from .speech import SpeechResponse
@@ -101,7 +101,7 @@ class AudioChunk(Value):
     """The next bytes of the sound, in the format asked for. Joined, they are the file."""
 
     type: Literal["audio_chunk"] = "audio_chunk"
-    data: bytes = Field(repr=False)
+    data: Base64Bytes = Field(repr=False)
     index: int = 0
     sample_rate: int | None = None
 

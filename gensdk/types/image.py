@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Ability, Request, Response
+from .base import Ability, Request, Response, Text
 from .media import URL, Media
 
 __all__ = ["ImageFormat", "ImageQuality", "ImageRequest", "ImageResponse"]
@@ -15,8 +15,8 @@ __all__ = ["ImageFormat", "ImageQuality", "ImageRequest", "ImageResponse"]
 ImageFormat = Literal["png", "jpeg", "webp", "gif", "svg"]
 ImageQuality = Literal["auto", "draft", "low", "standard", "medium", "high", "xhigh", "max"]
 
-_SIZE = re.compile(r"^(\d{1,5})x(\d{1,5})$")
-_RATIO = re.compile(r"^\d{1,3}:\d{1,3}$")
+_SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+_RATIO = re.compile(r"[1-9][0-9]{0,2}:[1-9][0-9]{0,2}")
 
 
 class ImageRequest(Request):
@@ -45,7 +45,7 @@ class ImageRequest(Request):
 
     ability: ClassVar[Ability] = "image"
 
-    prompt: str = ""
+    prompt: Text = ""
     images: tuple[Media | URL, ...] = ()
     mask: Media | None = None
     size: str | None = None
@@ -54,7 +54,7 @@ class ImageRequest(Request):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     quality: ImageQuality | None = None
     style: str | None = None
-    negative_prompt: str | None = None
+    negative_prompt: Text | None = None
     steps: Annotated[int, Field(ge=1, le=1000)] | None = None
     guidance_scale: Annotated[float, Field(ge=0, le=100)] | None = None
     strength: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -71,7 +71,7 @@ class ImageRequest(Request):
             value = f"{value[0]}x{value[1]}"
         if value is None or value == "auto":
             return value
-        match = _SIZE.match(str(value))
+        match = _SIZE.fullmatch(str(value))
         if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
             raise ValueError("size is 'WIDTHxHEIGHT' in pixels (1 to 16384 a side) or 'auto'")
         return str(value)
@@ -79,7 +79,7 @@ class ImageRequest(Request):
     @field_validator("aspect_ratio")
     @classmethod
     def _ratio_text(cls, value: str | None) -> str | None:
-        if value is not None and not _RATIO.match(value):
+        if value is not None and not _RATIO.fullmatch(value):
             raise ValueError("aspect_ratio is 'WIDTH:HEIGHT', such as '16:9'")
         return value
 
@@ -96,7 +96,7 @@ class ImageRequest(Request):
     @property
     def dimensions(self) -> tuple[int, int] | None:
         """Width and height in pixels, None for ``auto`` or unset."""
-        match = _SIZE.match(self.size or "")
+        match = _SIZE.fullmatch(self.size or "")
         return (int(match[1]), int(match[2])) if match else None
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import secrets
+from collections.abc import Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from .base import Value
+from .base import Base64Bytes, Value
 
 __all__ = ["EXTENSIONS", "URL", "Media", "MediaKind", "sniff"]
 
@@ -53,13 +55,15 @@ _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
-    (b"BM", "image/bmp"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
     (b"fLaC", "audio/flac"),
-    (b"ID3", "audio/mpeg"),
     (b"\x1aE\xdf\xa3", "video/webm"),
     (b"%PDF-", "application/pdf"),
+)
+_UNKNOWN = "application/octet-stream"
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9][\w!#$&^.+-]*/[A-Za-z0-9][\w!#$&^.+-]*(;[ \w=.+-]*)*\Z", re.ASCII
 )
 _FTYP_BRANDS: dict[bytes, str] = {
     b"M4A ": "audio/mp4", b"M4B ": "audio/mp4", b"avif": "image/avif", b"avis": "image/avif",
@@ -81,12 +85,27 @@ def sniff(data: bytes) -> str | None:
         return _FTYP_BRANDS.get(data[8:12], "video/mp4")
     if data[:4] == b"OggS":
         return "audio/opus" if b"OpusHead" in data[:64] else "audio/ogg"
-    if len(data) > 1 and data[0] == 0xFF:
-        if data[1] & 0xF6 == 0xF0:
-            return "audio/aac"
-        if data[1] & 0xE0 == 0xE0:
-            return "audio/mpeg"
-    return _sniff_text(data[:256].lstrip().lower())
+    if data[:2] == b"BM" and data[6:10] == bytes(4):
+        return "image/bmp"
+    if data[:3] == b"ID3" and data[3:5] < b"\x10":
+        return "audio/mpeg"
+    return _sniff_frames(data[:3]) or _sniff_text(data[:256].lstrip().lower())
+
+
+def _sniff_frames(head: bytes) -> str | None:
+    """A bare frame of AAC (ADTS) or MPEG audio layer II or III, by the fields of its header.
+
+    Layer I, which nobody sends, looks like a UTF-16 mark or like quiet PCM.
+    """
+    if len(head) < 3 or head[0] != 0xFF:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return "audio/aac"
+    version, layer, bitrate, rate = (
+        head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    )  # fmt: skip
+    framed = head[1] & 0xE0 == 0xE0 and version != 1 and layer in {1, 2}
+    return "audio/mpeg" if framed and 0 < bitrate < 15 and rate != 3 else None
 
 
 def _sniff_text(head: bytes) -> str | None:
@@ -123,19 +142,18 @@ class Media(Value):
         sample_rate: Samples per second, for raw PCM audio.
     """
 
-    data: bytes = Field(repr=False)
-    media_type: str = "application/octet-stream"
+    data: Base64Bytes = Field(repr=False)
+    media_type: str = _UNKNOWN
     name: str | None = None
     sample_rate: int | None = None
 
     @model_validator(mode="after")
     def _trust_the_bytes(self) -> Self:
+        declared = self.media_type if _MEDIA_TYPE.match(self.media_type) else _UNKNOWN
         found = sniff(self.data)
-        if (
-            found is not None
-            and found != self.media_type
-            and not _same_container(found, self.media_type)
-        ):
+        if found is None or _cannot_tell(found, declared, self.data):
+            found = declared
+        if found != self.media_type:
             object.__setattr__(self, "media_type", found)
         return self
 
@@ -144,7 +162,7 @@ class Media(Value):
         """Read a file (blocking). Raises ``OSError`` as ``open`` does."""
         file = Path(path)
         by_suffix = {ext: media_type for media_type, ext in reversed(EXTENSIONS.items())}
-        declared = by_suffix.get(file.suffix.lower().lstrip("."), "application/octet-stream")
+        declared = by_suffix.get(file.suffix.lower().lstrip("."), _UNKNOWN)
         return cls(data=file.read_bytes(), media_type=declared, name=file.name)
 
     @property
@@ -160,6 +178,12 @@ class Media(Value):
         """SHA-256 of the bytes, in hex."""
         return hashlib.sha256(self.data).hexdigest()
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; its hash is its own."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("sha256", None)
+        return copy
+
     @property
     def extension(self) -> str:
         """File extension that fits the media type, without the dot."""
@@ -167,8 +191,14 @@ class Media(Value):
 
     @property
     def filename(self) -> str:
-        """The given name, or one made from hash and type. Never taken from a provider."""
-        return self.name or f"{self.kind}-{self.sha256[:12]}.{self.extension}"
+        """The last part of the given name, or a name made from hash and type.
+
+        Never taken from a provider, and never a path.
+        """
+        name = re.split(r"[/\\\0]", self.name or "")[-1].strip()
+        if name.strip(". "):
+            return name
+        return f"{self.kind}-{self.sha256[:12]}.{self.extension}"
 
     def base64(self) -> str:
         """The bytes as standard base64 text."""
@@ -182,14 +212,16 @@ class Media(Value):
         """Write the bytes as they are and return the path.
 
         The file appears whole or not at all: a temporary neighbour is written, flushed and moved
-        into place. A folder as path gets a name made from the hash.
+        into place. In a folder it gets ``filename``. A symbolic link at the path is replaced,
+        not followed. Raises ``OSError`` as ``open`` does.
         """
         target = Path(path)
         if target.is_dir():
             target = target / self.filename
-        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        draft = target.with_name(f".{secrets.token_hex(8)}.part")
+        file = draft.open("xb")
         try:
-            with draft.open("xb") as file:
+            with file:
                 file.write(self.data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -210,7 +242,7 @@ class Media(Value):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Show itself in a notebook."""
-        uri = self.data_uri()
+        uri = escape(self.data_uri())
         shown = {
             "image": f'<img src="{uri}" style="max-width:100%">',
             "audio": f'<audio controls src="{uri}"></audio>',
@@ -219,8 +251,14 @@ class Media(Value):
         return {"text/plain": repr(self), "text/html": shown or escape(repr(self))}
 
 
-def _same_container(sniffed: str, declared: str) -> bool:
-    """Whether the bytes cannot tell the two apart (webm or mp4 with sound only, opus in ogg)."""
+def _cannot_tell(sniffed: str, declared: str, data: bytes) -> bool:
+    """Whether the bytes cannot tell the two apart.
+
+    So it is with webm or mp4 with sound only, opus in ogg, and raw samples that happen to begin
+    like a frame of MPEG audio.
+    """
+    if declared.startswith("audio/pcm"):
+        return sniffed == _sniff_frames(data[:3])
     same: dict[str, frozenset[str]] = {
         "video/webm": frozenset({"audio/webm"}),
         "video/mp4": frozenset({"audio/mp4"}),

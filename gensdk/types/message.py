@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator
 
-from .base import JsonObject, Value
+from .base import JsonObject, Text, Value
 from .media import URL, Media
 
 __all__ = [
@@ -48,7 +48,7 @@ class TextPart(_Part):
     """Plain text."""
 
     type: Literal["text"] = "text"
-    text: str
+    text: Text
 
 
 class ImagePart(_Part):
@@ -107,7 +107,7 @@ class ToolResultPart(_Part):
 
     type: Literal["tool_result"] = "tool_result"
     tool_call_id: str
-    content: str
+    content: Text
     name: str | None = None
     is_error: bool = False
 
@@ -213,7 +213,7 @@ def result_text(result: object) -> str:
         return result
     from pydantic_core import to_json
 
-    return to_json(result, fallback=str).decode()
+    return to_json(result, fallback=str, bytes_mode="base64").decode()
 
 
 def plain_text(parts: Sequence[Part]) -> str:

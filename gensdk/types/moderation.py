@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Ability, Request, Response, Value
 from .media import URL, Media
@@ -30,12 +30,11 @@ class ModerationRequest(Request):
     def _one_input(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
-    @field_validator("images", mode="after")
-    @classmethod
-    def _something(cls, value: tuple[Media | URL, ...], info: Any) -> tuple[Media | URL, ...]:
-        if not value and not info.data.get("inputs"):
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.images and not self.inputs:
             raise ValueError("nothing to judge: give text or images")
-        return value
+        return self
 
 
 class Verdict(Value):

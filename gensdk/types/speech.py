@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from .base import Ability, Request, Response
+from .base import Ability, Request, Response, Text
 from .media import Media
 
 __all__ = ["AudioFormat", "SpeechRequest", "SpeechResponse"]
@@ -30,9 +30,9 @@ class SpeechRequest(Request):
 
     ability: ClassVar[Ability] = "speech"
 
-    text: str
+    text: Text
     voice: str | None = None
-    instructions: str | None = None
+    instructions: Text | None = None
     speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
     language: str | None = None
     format: AudioFormat | None = None

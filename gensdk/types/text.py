@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, computed_field, field_validator, model_validator
 
-from .base import Ability, FinishReason, Request, Response, Value
+from .base import Ability, FinishReason, Request, Response, Text, Value
 from .media import URL, Media
 from .message import (
     Message,
@@ -28,6 +28,9 @@ __all__ = [
     "TextResponse",
     "TokenLogprob",
 ]
+
+_SCHEMA_FORM = frozenset({"name", "json_schema", "wrapped"})
+"""Keys of an ``OutputSchema`` in JSON; a JSON schema has others."""
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -67,8 +70,8 @@ class TextRequest(Request):
 
     ability: ClassVar[Ability] = "text"
 
-    prompt: str | tuple[Message, ...]
-    system: str | None = None
+    prompt: Text | tuple[Message, ...]
+    system: Text | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -104,9 +107,10 @@ class TextRequest(Request):
         items = list(value) if isinstance(value, list | tuple) else [value]
         if not items:
             raise ValueError("prompt is empty")
-        if all(isinstance(item, Message | dict) for item in items):
+        turns = [isinstance(item, Message) or _is_turn(item) for item in items]
+        if all(turns):
             return tuple(items)
-        if any(isinstance(item, Message) for item in items):
+        if any(turns):
             raise ValueError("give either messages, or the parts of one message; not both")
         return ({"role": "user", "content": tuple(part_of(item) for item in items)},)
 
@@ -120,7 +124,7 @@ class TextRequest(Request):
     def _as_schema(cls, value: Any) -> Any:
         if value is None or isinstance(value, OutputSchema):
             return value
-        if isinstance(value, dict) and "json_schema" in value and "name" in value:
+        if isinstance(value, dict) and {"json_schema", "name"} <= value.keys() <= _SCHEMA_FORM:
             return value
         return OutputSchema.of(value)
 
@@ -150,6 +154,11 @@ class TextRequest(Request):
         if isinstance(self.prompt, str):
             return (Message(role="user", content=(TextPart(text=self.prompt),)),)
         return self.prompt
+
+
+def _is_turn(item: object) -> bool:
+    """Whether a dict is a message in its JSON form; one with ``type`` is a part of a message."""
+    return isinstance(item, dict) and ("role" in item or "type" not in item)
 
 
 class TokenLogprob(Value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable
@@ -11,11 +12,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PydanticUserError,
     TypeAdapter,
     ValidationError,
     create_model,
     field_validator,
 )
+from pydantic_core import from_json
 
 from .base import JsonObject, Value
 
@@ -28,7 +31,7 @@ ToolChoice = Literal["auto", "none", "required"] | str
 
 _NO_ARGUMENTS: JsonObject = {"type": "object", "properties": {}, "additionalProperties": False}
 
-_NAME = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Tool(Value):
@@ -52,7 +55,7 @@ class Tool(Value):
     @field_validator("name")
     @classmethod
     def _plain_name(cls, value: str) -> str:
-        if not _NAME.match(value):
+        if not _NAME.fullmatch(value):
             raise ValueError("a tool name is 1 to 64 letters, digits, '_' or '-'")
         return value
 
@@ -64,13 +67,17 @@ class Tool(Value):
             TypeError: A parameter is positional-only, ``*args`` or ``**kwargs``, or its type has
                 no JSON schema.
         """
-        arguments = _arguments_model(function)
-        schema = arguments.model_json_schema()
+        name = _name_of(function)
+        if not _NAME.fullmatch(name):
+            raise TypeError(f"{function!r} has no name that a tool may have: give it one with def")
+        try:
+            schema = _arguments_model(function).model_json_schema()
+        except (PydanticUserError, NameError, ValueError) as error:
+            raise TypeError(f"tool {name!r}: {error}") from error
         schema.pop("title", None)
         for prop in schema.get("properties", {}).values():
             prop.pop("title", None)
-        name = getattr(function, "__name__", type(function).__name__)
-        summary, _ = _split_docstring(inspect.getdoc(function) or "")
+        summary, _ = _split_docstring(_doc_of(function))
         return cls(name=name, description=summary, parameters=schema, function=function)
 
     def validate_arguments(self, arguments: JsonObject) -> dict[str, Any]:
@@ -86,7 +93,12 @@ class Tool(Value):
             checked = model.model_validate(arguments)
         except ValidationError as error:
             raise ValueError(_problems(error)) from error
-        return {name: getattr(checked, name) for name in checked.model_fields_set}
+        fields = type(checked).model_fields
+        return {
+            str(fields[name].alias): getattr(checked, name)
+            for name in fields
+            if name in checked.model_fields_set
+        }
 
 
 class OutputSchema(Value):
@@ -107,25 +119,22 @@ class OutputSchema(Value):
 
     @classmethod
     def of(cls, shape: Any) -> Self:
-        """Take a pydantic model, any type pydantic understands, or a JSON schema."""
+        """Take a pydantic model, any type pydantic understands, or a JSON schema.
+
+        Raises:
+            ValueError: It is none of these.
+        """
         if isinstance(shape, cls):
             return shape
         if isinstance(shape, dict):
-            return cls(name=str(shape.get("title", "output")), json_schema=shape)
-        schema = TypeAdapter(shape).json_schema()
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", getattr(shape, "__name__", "output")).strip("_")
-        if schema.get("type") == "object" or _ref_is_object(schema):
-            return cls(name=name[:64] or "output", json_schema=schema, type=shape)
-        definitions = schema.pop("$defs", None)
-        wrapper: dict[str, Any] = {
-            "type": "object",
-            "properties": {"value": schema},
-            "required": ["value"],
-            "additionalProperties": False,
-        }
-        if definitions:
-            wrapper["$defs"] = definitions
-        return cls(name=name[:64] or "output", json_schema=wrapper, wrapped=True, type=shape)
+            schema, given = shape, str(shape.get("title", "output"))
+        else:
+            schema, given = _schema_of(shape), getattr(shape, "__name__", "output")
+        kind = None if isinstance(shape, dict) else shape
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", given).strip("_")[:64] or "output"
+        if _is_object(schema):
+            return cls(name=name, json_schema=schema, type=kind)
+        return cls(name=name, json_schema=_wrapper(schema), wrapped=True, type=kind)
 
     def parse(self, text: str) -> Any:
         """Parse and validate the model's text.
@@ -138,42 +147,87 @@ class OutputSchema(Value):
         """
         kind: Any = self.type
         if kind is None:
-            return _parse_plain(text, self.json_schema)
+            plain = _parse_plain(text, self.json_schema)
+            return plain["value"] if self.wrapped else plain
         if self.wrapped:
             kind = create_model("Wrapped", __config__=_STRICT, value=(kind, ...))
         try:
-            parsed: Any = TypeAdapter(kind).validate_json(text)
+            parsed: Any = TypeAdapter(kind).validate_json(text.encode(errors="replace"))
         except ValidationError as error:
             raise ValueError(_problems(error)) from error
         return parsed.value if self.wrapped else parsed
 
 
 _STRICT = ConfigDict(extra="forbid")
+_OTHER_ROOTS = frozenset({"anyOf", "oneOf", "enum", "const"})
 
 
-def _ref_is_object(schema: dict[str, Any]) -> bool:
-    target = str(schema.get("$ref", "")).rpartition("/")[2]
-    return bool(target) and schema.get("$defs", {}).get(target, {}).get("type") == "object"
+def _schema_of(shape: Any) -> dict[str, Any]:
+    if inspect.isroutine(shape):  # pydantic would take its parameters, and call it
+        raise ValueError(f"output={shape!r} is a function; give a type or a JSON schema")
+    try:
+        return TypeAdapter(shape).json_schema()
+    except (PydanticUserError, NameError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"output={shape!r} has no JSON schema: {reason}") from error
+
+
+def _is_object(schema: dict[str, Any]) -> bool:
+    """Whether the root is an object; a schema that does not say is taken for one."""
+    if "$ref" in schema:
+        target = str(schema["$ref"]).rpartition("/")[2]
+        found = schema.get("$defs", {}).get(target, {})
+        return isinstance(found, dict) and found.get("type") == "object"
+    if "type" in schema:
+        return bool(schema["type"] == "object")
+    return not _OTHER_ROOTS & schema.keys()
+
+
+def _wrapper(schema: dict[str, Any]) -> dict[str, Any]:
+    inner = {key: value for key, value in schema.items() if key not in {"$defs", "$schema"}}
+    wrapper: dict[str, Any] = {
+        "type": "object",
+        "properties": {"value": inner},
+        "required": ["value"],
+        "additionalProperties": False,
+    }
+    return wrapper | {key: schema[key] for key in ("$defs", "$schema") if key in schema}
 
 
 def _parse_plain(text: str, schema: JsonObject) -> Any:
-    from pydantic_core import from_json
-
-    value = from_json(text)
+    value = from_json(text.encode(errors="replace"), allow_inf_nan=False)
+    if not isinstance(value, dict):
+        raise ValueError("(root): the answer is not a JSON object")
+    missing = [name for name in _names(schema.get("required")) if name not in value]
+    if missing:
+        raise ValueError("\n".join(f"{name}: missing" for name in missing))
     try:
         import jsonschema
-    except ImportError:
-        if not isinstance(value, dict):
-            raise ValueError("the root is not an object") from None
+        import referencing.exceptions
+    except ImportError:  # without the extra "schema" only the outermost level is checked
         return value
-    validator = jsonschema.validators.validator_for(schema)(schema)
-    lines = [
-        f"{'.'.join(map(str, error.absolute_path)) or '(root)'}: {error.message}"
-        for error in validator.iter_errors(value)
-    ]
+    kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
+    # A registry of our own: the default one would fetch a "$ref" to another site.
+    validator = kind(schema, registry=referencing.Registry())
+    try:
+        kind.check_schema(schema)
+        lines = [_plain_problem(error) for error in validator.iter_errors(value)]
+    except (jsonschema.SchemaError, referencing.exceptions.Unresolvable) as error:
+        raise ValueError(
+            f"the schema itself is wrong: {str(error).partition(chr(10))[0]}"
+        ) from None
     if lines:
         raise ValueError("\n".join(lines))
     return value
+
+
+def _plain_problem(error: Any) -> str:
+    path = ".".join(map(str, error.absolute_path)) or "(root)"
+    return f"{path}: {error.message[:200]}"
+
+
+def _names(value: object) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def _problems(error: ValidationError) -> str:
@@ -184,17 +238,44 @@ def _problems(error: ValidationError) -> str:
 
 
 def _arguments_model(function: ToolFunction) -> type[BaseModel]:
-    name = getattr(function, "__name__", type(function).__name__)
-    hints = get_type_hints(function, include_extras=True)
-    _, described = _split_docstring(inspect.getdoc(function) or "")
+    """A model with a field for each parameter; the parameter's name is the field's alias.
+
+    A parameter may be called ``schema`` or ``_id``; a field may not.
+    """
+    name = _name_of(function)
+    hints = get_type_hints(_plain_function(function), include_extras=True)
+    _, described = _split_docstring(_doc_of(function))
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for index, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             raise TypeError(f"tool {name!r}: parameter {parameter} cannot be passed by name")
+        facts: dict[str, Any] = {"alias": parameter.name}
+        if parameter.name in described:
+            facts["description"] = described[parameter.name]
         default = ... if parameter.default is parameter.empty else parameter.default
-        info = Field(default, description=described.get(parameter.name))
-        fields[parameter.name] = (hints.get(parameter.name, Any), info)
+        fields[f"field_{index}"] = (
+            hints.get(parameter.name, Any),
+            Field(default, **facts),
+        )
     return create_model(name, __config__=_STRICT, **fields)
+
+
+def _plain_function(function: ToolFunction) -> Any:
+    """The function inside a ``partial`` or a callable object: the one with the type hints."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _name_of(function: ToolFunction) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _doc_of(function: ToolFunction) -> str:
+    """The docstring of the function itself; that of a class says how to build it."""
+    return inspect.getdoc(_plain_function(function)) or ""
 
 
 def _split_docstring(doc: str) -> tuple[str, dict[str, str]]:
@@ -207,10 +288,10 @@ def _split_docstring(doc: str) -> tuple[str, dict[str, str]]:
     for line in rest.splitlines():
         if line and not line.startswith(" "):
             break
-        match = re.match(r"^ {2,4}(\w+)(?: \([^)]*\))?: (.*)$", line)
+        match = re.match(r"^ {2,4}(\w+)(?: \([^)]*\))?:(?: (.*))?$", line)
         if match:
             current = match[1]
-            described[current] = match[2].strip()
+            described[current] = (match[2] or "").strip()
         elif current and line.strip():
-            described[current] += " " + line.strip()
+            described[current] = f"{described[current]} {line.strip()}".strip()
     return text.strip(), described

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from .base import Ability, Request, Response, Value
+from .base import Ability, Request, Response, Text, Value
 from .media import URL, Media
 
 __all__ = ["Segment", "Timestamps", "TranscriptionRequest", "TranscriptionResponse", "Word"]
@@ -32,8 +32,8 @@ class TranscriptionRequest(Request):
 
     audio: Media | URL
     language: str | None = None
-    prompt: str | None = None
-    keywords: tuple[str, ...] = ()
+    prompt: Text | None = None
+    keywords: tuple[Text, ...] = ()
     timestamps: Timestamps | None = None
     diarize: bool = False
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None

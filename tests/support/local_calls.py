@@ -16,17 +16,19 @@ def context(model: object, **facts: Any) -> Context:
     return Context(model=str(model), **facts)
 
 
-async def ask(backend: LocalBackend, model: Path | str, prompt: Any, **fields: Any) -> TextResponse:
+async def ask(
+    backend: LocalBackend, model: Path | str, prompt: Any, **fields: Any
+) -> TextResponse[Any]:
     """One whole answer."""
     return await backend.text(TextRequest(prompt=prompt, **fields), context(model))
 
 
 async def stream(
     backend: LocalBackend, model: Path | str, prompt: Any, **fields: Any
-) -> tuple[list[TextDelta], TextResponse]:
+) -> tuple[list[TextDelta], TextResponse[Any]]:
     """The pieces and the answer of a stream."""
     deltas: list[TextDelta] = []
-    responses: list[TextResponse] = []
+    responses: list[TextResponse[Any]] = []
     async for event in backend.stream_text(TextRequest(prompt=prompt, **fields), context(model)):
         if isinstance(event, Finished):
             responses.append(event.response)

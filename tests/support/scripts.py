@@ -67,3 +67,8 @@ def nothing_left() -> None:
     gc.collect()
     rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert rest == []
+
+
+def partial_of(error: gensdk.GenSDKError) -> Any:
+    """What had arrived when a stream broke; its type is the call's own."""
+    return error.partial

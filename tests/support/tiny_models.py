@@ -7,6 +7,7 @@ type of their own, so that a folder of theirs loads through the ordinary path.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -204,6 +205,7 @@ def register_gated() -> type:
     class GatedForCausalLM(LlamaForCausalLM):
         config_class = GatedConfig
 
+        @functools.wraps(LlamaForCausalLM.forward)
         def forward(self, *args: Any, **options: Any) -> Any:
             GATE.enter()
             return super().forward(*args, **options)

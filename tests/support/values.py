@@ -50,7 +50,7 @@ from gensdk.types import (
     Word,
 )
 
-words = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+words = st.text(st.characters(codec="utf-8"), max_size=20)
 names = st.text("abcXYZ019_-", min_size=1, max_size=12)
 json_values = st.recursive(
     st.none()

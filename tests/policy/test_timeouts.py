@@ -1,0 +1,300 @@
+"""The clocks: each phase ends with its own typed error; the user's own clocks stay the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+import gensdk
+from gensdk import Timeouts
+from gensdk.errors import (
+    ConfigurationError,
+    OutcomeUnknownError,
+    RateLimitError,
+    RouteExhaustedError,
+    ServerError,
+    TimedOutError,
+)
+from gensdk.policy.stream import Watch
+from gensdk.policy.timeouts import DEFAULTS
+from gensdk.testing import Pause
+from gensdk.types import ABILITIES, AudioChunk, TextDelta
+from tests.support.scripts import ONCE, ask, client_of, nothing_left, partial_of, scripted
+
+TINY = 0.02
+NEVER = math.inf
+
+
+async def test_attempt() -> None:
+    pause = Pause()
+    with pytest.raises(TimedOutError, match=r"no answer within 0\.02 s") as caught:
+        await client_of(scripted(pause), retry=ONCE).text("x", timeouts=Timeouts(attempt=TINY))
+    error = caught.value
+    assert (error.phase, error.billed, error.provider, error.model) == (
+        "attempt",
+        "maybe",
+        "a",
+        "m",
+    )
+    assert pause.cancelled
+    assert [one.error for one in error.attempts] == ["timeout"]
+    nothing_left()
+
+
+async def test_attempt_on_this_machine_costs_nothing() -> None:
+    client = client_of(scripted(Pause(), local=True), retry=ONCE)
+    with pytest.raises(TimedOutError) as caught:
+        await client.text("x", timeouts=Timeouts(attempt=TINY))
+    assert caught.value.billed == "no"
+
+
+async def test_an_attempt_that_timed_out_is_tried_again() -> None:
+    reply = await client_of(scripted(Pause(), "fine")).text("x", timeouts=Timeouts(attempt=TINY))
+    assert [one.error for one in reply.attempts] == ["timeout", None]
+
+
+async def test_total() -> None:
+    pause = Pause()
+    with pytest.raises(TimedOutError, match="in total") as caught:
+        await client_of(scripted(pause)).text("x", timeouts=TINY)
+    assert (caught.value.phase, caught.value.billed) == ("total", "maybe")
+    assert [one.outcome for one in caught.value.attempts] == ["cancelled"]
+    assert pause.cancelled
+    nothing_left()
+
+
+async def test_total_strikes_while_waiting_to_try_again() -> None:
+    steps = [ServerError("x")] * 3
+    patient = gensdk.Retry(base_s=TINY, max_backoff_s=TINY)
+    with pytest.raises((ServerError, TimedOutError)) as caught:
+        await client_of(scripted(*steps), retry=patient).text("x", timeouts=TINY)
+    assert caught.value.attempts
+
+
+@pytest.mark.parametrize("ability", ["image", "speech"])
+async def test_total_of_a_paid_call_leaves_the_outcome_open(ability: Any) -> None:
+    with pytest.raises(OutcomeUnknownError, match="may still be billed") as caught:
+        await ask(client_of(scripted(Pause())), ability, timeouts=TINY)
+    assert (caught.value.billed, caught.value.provider) == ("maybe", "a")
+
+
+async def test_total_of_a_paid_call_on_this_machine() -> None:
+    with pytest.raises(TimedOutError) as caught:
+        await client_of(scripted(Pause(), local=True)).image("x", timeouts=TINY)
+    assert (caught.value.phase, caught.value.billed) == ("total", "no")
+
+
+async def test_hops_share_the_total() -> None:
+    first, second = scripted(Pause()), scripted(Pause(), name="b")
+    timeouts = Timeouts(attempt=TINY, total=2 * TINY)
+    with pytest.raises(TimedOutError) as caught:
+        await client_of(first, second, retry=ONCE).text(
+            "x", model=["a:m", "b:m"], timeouts=timeouts
+        )
+    assert caught.value.phase == "total"
+    assert [one.outcome for one in caught.value.attempts] == ["error", "cancelled"]
+    left = second.asked[0].context.connect_s
+    assert left <= TINY, "what is left of the whole"
+
+
+async def test_without_a_total_a_route_runs_to_its_end() -> None:
+    client = client_of(scripted(Pause()), scripted(Pause(), name="b"), retry=ONCE)
+    with pytest.raises(RouteExhaustedError):
+        await client.text("x", model=["a:m", "b:m"], timeouts=Timeouts(attempt=TINY, total=NEVER))
+
+
+async def test_first_output() -> None:
+    pause = Pause()
+    backend = scripted([pause, "never"])
+    with pytest.raises(TimedOutError, match="no first output") as caught:
+        async with client_of(backend, retry=ONCE).stream_text(
+            "x", timeouts=Timeouts(first_output=TINY)
+        ):
+            pytest.fail("it never opened")
+    assert caught.value.phase == "first_output"
+    assert pause.cancelled
+    assert backend.closed == 1
+    nothing_left()
+
+
+async def test_first_output_of_paid_speech_leaves_the_outcome_open() -> None:
+    client = client_of(scripted([Pause()]))
+    with pytest.raises(OutcomeUnknownError):
+        async with client.stream_speech("x", timeouts=Timeouts(first_output=TINY)):
+            pytest.fail("it never opened")
+
+
+async def test_idle() -> None:
+    pause = Pause()
+    backend = scripted([TextDelta(text="half"), TextDelta(text=" way"), pause])
+    client = client_of(backend)
+    async with client.stream_text("x", timeouts=Timeouts(idle=TINY)) as stream:
+        with pytest.raises(TimedOutError, match=r"no output for 0\.02 s") as caught:
+            await stream.result()
+        with pytest.raises(TimedOutError):
+            await anext(stream)
+    assert (caught.value.phase, caught.value.billed) == ("idle", "maybe")
+    assert partial_of(caught.value).text == "half way"
+    assert [one.error for one in caught.value.attempts] == ["timeout"]
+    assert pause.cancelled
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+    nothing_left()
+
+
+async def test_the_time_the_reader_takes_is_not_idle() -> None:
+    pause = Pause()
+    backend = scripted([TextDelta(text="a"), TextDelta(text="b"), pause, "c"])
+    async with client_of(backend).stream_text("x", timeouts=Timeouts(idle=5 * TINY)) as stream:
+        await anext(stream)
+        await asyncio.sleep(7 * TINY)
+        await anext(stream)
+        asyncio.get_running_loop().call_later(3 * TINY, pause.go_on)
+        assert (await stream.result()).text == "c"
+
+
+async def test_total_of_a_stream() -> None:
+    pause = Pause()
+    backend = scripted([AudioChunk(data=b"ab"), pause])
+    timeouts = Timeouts(total=3 * TINY, idle=NEVER)
+    async with client_of(backend).stream_speech("x", timeouts=timeouts) as stream:
+        with pytest.raises(TimedOutError, match="whole call") as caught:
+            await stream.result()
+    assert caught.value.phase == "total"
+    assert partial_of(caught.value).audio.data == b"ab"
+    assert pause.cancelled
+
+
+async def test_a_stream_without_clocks_waits() -> None:
+    pause = Pause()
+    backend = scripted([TextDelta(text="a"), pause, "b"])
+    timeouts = Timeouts(total=NEVER, idle=NEVER, first_output=NEVER)
+    async with client_of(backend).stream_text("x", timeouts=timeouts) as stream:
+        await anext(stream)
+        reading = asyncio.create_task(stream.result())
+        await pause.reached()
+        pause.go_on()
+        assert (await reading).text == "b"
+
+
+# ----------------------------------------------------------------------------- the user's clocks
+async def test_the_users_timeout_is_the_users() -> None:
+    pause = Pause()
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(TINY):
+            await client_of(scripted(pause)).text("x")
+    assert type(caught.value) is TimeoutError
+    assert pause.cancelled
+    nothing_left()
+
+
+async def test_the_users_timeout_around_a_stream() -> None:
+    pause = Pause()
+    backend = scripted([TextDelta(text="a"), pause])
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(TINY), client_of(backend).stream_text("x") as stream:
+            await stream.result()
+    assert type(caught.value) is TimeoutError
+    assert backend.closed == 1
+    nothing_left()
+
+
+async def test_a_timeout_raised_by_a_backend_is_not_taken_for_ours() -> None:
+    with pytest.raises(TimeoutError):
+        await client_of(scripted(TimeoutError())).text("x")
+    with pytest.raises(TimeoutError):
+        async with client_of(scripted([TimeoutError()])).stream_text("x"):
+            pytest.fail("it never opened")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_cancelling_reaches_the_backend(streaming: bool) -> None:
+    pause = Pause()
+    backend = scripted([pause, "x"])
+    facts: list[Any] = []
+    client = client_of(backend, hooks=[facts.append])
+
+    async def work() -> None:
+        if streaming:
+            async with client.stream_text("x") as stream:
+                await stream.result()
+        else:
+            await client.text("x")
+
+    task = asyncio.create_task(work())
+    await pause.reached()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert pause.cancelled
+    assert facts[-1].error == "cancelled"
+    assert [one.outcome for one in facts[-1].attempts] == ["cancelled"]
+    assert facts[-1].attempts[0].billed == "maybe"
+    nothing_left()
+
+
+async def test_both_clocks_at_once_are_the_callers_cancellation() -> None:
+    """The stream's own clock and a cancellation from outside: the caller's wins."""
+    watch = Watch(idle_s=60, deadline=math.inf)
+
+    async def wait() -> None:
+        with watch:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    watch._idle = 0
+    watch._tick()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    watch.stop()
+
+
+async def test_an_output_that_beats_its_clock_is_delivered() -> None:
+    """The clock struck, but the wait ended without a cancellation: nothing of it stays."""
+    watch = Watch(idle_s=60, deadline=math.inf)
+    with watch:
+        watch._fired = TimedOutError("x", phase="idle")
+    with watch:
+        await asyncio.sleep(0)
+    watch.stop()
+    assert watch._fired is None
+
+
+# ------------------------------------------------------------------------------------- settings
+@pytest.mark.parametrize("bad", [0, -1, math.nan, "5", [1]])
+@pytest.mark.parametrize(
+    "phase", ["total", "attempt", "connect", "queue", "first_output", "idle", "poll"]
+)
+def test_seconds_over_zero(phase: str, bad: Any) -> None:
+    with pytest.raises(ConfigurationError, match=phase):
+        Timeouts(**{phase: bad})
+
+
+def test_the_nearest_setting_wins() -> None:
+    call, client = Timeouts(total=5, idle=1), Timeouts(total=9, connect=2)
+    phases = call.over(client).phases("text")
+    assert (phases.total, phases.idle, phases.connect) == (5, 1, 2)
+    assert phases.attempt == DEFAULTS["text"].attempt
+    assert call.over(None) is call
+
+
+@pytest.mark.parametrize("ability", ABILITIES)
+async def test_every_ability_has_finite_clocks(ability: Any) -> None:
+    phases = Timeouts().phases(ability)
+    assert all(0 < getattr(phases, name) < 1000 for name in phases.__dataclass_fields__)
+    assert phases.attempt <= phases.total
+
+
+@pytest.mark.parametrize("given", ["5", 0, math.nan, [5]])
+def test_a_client_takes_seconds_or_timeouts(given: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        gensdk.Client(timeouts=given)
+
+
+async def test_a_rate_limit_within_the_total_is_waited_for() -> None:
+    backend = scripted(RateLimitError("x", retry_after=0.001), "fine")
+    assert (await client_of(backend).text("x", timeouts=5.0)).text == "fine"
