@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +24,22 @@ def clean_environment(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-config"))
 
 
-class NetworkRefused(AssertionError):
+class NetworkRefusedError(AssertionError):
     """A test tried to leave this machine."""
 
 
 @pytest.fixture(autouse=True)
-def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connecting anywhere but to this machine fails the test."""
     real = socket.socket.connect
 
     def connect(sock: socket.socket, address: Any) -> None:
         host = address[0] if isinstance(address, tuple) else ""
         if isinstance(address, tuple) and not host.startswith("127.") and host not in {"::1", ""}:
-            raise NetworkRefused(f"a test connects to {address!r}")
+            raise NetworkRefusedError(f"a test connects to {address!r}")
         real(sock, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
-    yield
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def configuration(kind: str, vocabulary: int, **changes: Any) -> Any:
 
     common = {"vocab_size": vocabulary, "eos_token_id": 0, "bos_token_id": None}
     if kind == "gpt2":
-        sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
+        sizes: dict[str, float] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
         return transformers.GPT2Config(**(common | sizes | changes))
     if kind == "mamba":
         sizes = {"hidden_size": 32, "state_size": 8, "num_hidden_layers": 2}
