@@ -206,6 +206,12 @@ def test_interrupting_the_caller_cancels_the_call(monkeypatch: pytest.MonkeyPatc
     client.close()
 
 
+def test_a_call_cancelled_over_there_is_cancelled_here() -> None:
+    client = client_of(scripted(asyncio.CancelledError()))
+    with client, pytest.raises(concurrent.futures.CancelledError):
+        client.text("x")
+
+
 def test_closing_while_a_call_is_under_way() -> None:
     gate = Gate()
     client = client_of(Hanging(gate))

@@ -146,13 +146,24 @@ async def test_idle() -> None:
 
 async def test_the_time_the_reader_takes_is_not_idle() -> None:
     pause = Pause()
-    backend = scripted([TextDelta(text="a"), TextDelta(text="b"), pause, "c"])
+    backend = scripted([TextDelta(text="a"), TextDelta(text="b"), TextDelta(text="c"), pause, "d"])
     async with client_of(backend).stream_text("x", timeouts=Timeouts(idle=5 * TINY)) as stream:
+        await anext(stream)
         await anext(stream)
         await asyncio.sleep(7 * TINY)
         await anext(stream)
         asyncio.get_running_loop().call_later(3 * TINY, pause.go_on)
-        assert (await stream.result()).text == "c"
+        assert (await stream.result()).text == "d"
+
+
+async def test_every_output_starts_the_idle_clock_again() -> None:
+    pauses = [Pause() for _ in range(4)]
+    script = [step for pause in pauses for step in (pause, TextDelta(text="a"))]
+    backend = scripted([TextDelta(text="a"), *script, "end"])
+    async with client_of(backend).stream_text("x", timeouts=Timeouts(idle=10 * TINY)) as stream:
+        for number, pause in enumerate(pauses, 1):
+            asyncio.get_running_loop().call_later(4 * TINY * number, pause.go_on)
+        assert (await stream.result()).text == "end"
 
 
 async def test_total_of_a_stream() -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gensdk.types import (
     URL,
     AudioPart,
+    Candidate,
     Cost,
     EmbedRequest,
     EmbedResponse,
@@ -45,6 +46,7 @@ from gensdk.types import (
     Usage,
     Vectors,
     Verdict,
+    deltas_of,
     tool_call_part,
     unique,
 )
@@ -299,6 +301,23 @@ def test_candidates_are_kept_apart() -> None:
     assert found[1].logprobs == ()
     assert pieces.text(5) == ""
     assert [one.parts for one in TextAccumulator().candidates({})] == [()]
+
+
+def test_an_answer_told_as_deltas_and_put_together_again() -> None:
+    parts = (
+        ReasoningPart(text="hm"),
+        TextPart(text="a"),
+        ToolCallPart(id="c0", name="f", arguments={"x": [1, "é"]}),
+        ToolCallPart(id="c1", name="g", malformed="[1"),
+        RefusalPart(text="no"),
+    )
+    candidates = (Candidate(parts=parts), Candidate(parts=(TextPart(text="b"),)))
+    pieces = TextAccumulator()
+    for delta in deltas_of(TextResponse(candidates=candidates)):
+        pieces.add(delta)
+    assert pieces.candidates({}) == candidates
+    hidden = Candidate(parts=(ReasoningPart(text=""), ImagePart(image=PICTURE)))
+    assert list(deltas_of(TextResponse(candidates=(hidden,)))) == []
 
 
 def test_a_call_without_an_id_gets_one() -> None:
