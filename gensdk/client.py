@@ -10,6 +10,7 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
@@ -44,6 +45,7 @@ from gensdk.policy import (
     Retry,
     Timeouts,
     emitter,
+    repeat_download,
 )
 from gensdk.spec import METHODS, STREAM_METHODS, Backend, Capabilities, Context
 from gensdk.stream import AudioStream, Stream, TextStream
@@ -449,7 +451,7 @@ class Client:
             read_s=max(call.phases.attempt, call.phases.idle),
             unsupported=call.unsupported,
             idempotency_key=call.idempotency_key,
-            fetch=self._downloads.fetch,
+            fetch=partial(self._downloads.fetch, call.retry),
         )
         names = STREAM_METHODS if call.streaming else METHODS
         return getattr(hop.backend, names[call.ability])(call.request, context)
@@ -475,13 +477,13 @@ class _Downloads:
         self._policy = policy
         self._downloader: Downloader | None = None
 
-    async def fetch(self, url: URL) -> Media:
-        """Download under the client's policy."""
+    async def fetch(self, retry: Retry, url: URL) -> Media:
+        """Download under the client's policy, again after a transient failure."""
         if self._downloader is None:
             from gensdk.toolkit import Downloader, MediaPolicy
 
             self._downloader = Downloader(self._policy or MediaPolicy())
-        return await self._downloader.fetch(url)
+        return await repeat_download(partial(self._downloader.fetch, url), retry)
 
     async def aclose(self) -> None:
         if self._downloader is not None:

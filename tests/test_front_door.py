@@ -31,6 +31,7 @@ from tests.support.server import (
     LoopbackServer,
     RecordedRequest,
     Reply,
+    answer_bytes,
     answer_error,
     answer_json,
     answer_sse,
@@ -344,3 +345,28 @@ async def test_a_client_works_on_two_event_loops() -> None:
         first = await asyncio.to_thread(lambda: asyncio.run(once()))
         assert first == await once() == "A robot went out to see the sea."
         await client.aclose()
+
+
+async def test_a_paid_picture_is_downloaded_again_and_not_made_again() -> None:
+    async with LoopbackServer() as server:
+        answer = {"created": 1, "data": [{"url": f"{server.url}/cat.png"}]}
+        server.on("POST", IMAGES, answer_json(answer))
+        server.on("GET", "/cat.png", answer_error(503, "busy"), answer_bytes(PNG, "image/png"))
+        media = gensdk.MediaPolicy(allow_hosts=frozenset({"127.0.0.1"}))
+        async with client_of(server, media=media) as client:
+            picture = await client.image("a cat", model="openai:dall-e-3")
+    assert picture.images[0].data == PNG
+    assert [one.path for one in server.requests] == [IMAGES, "/cat.png", "/cat.png"]
+
+
+async def test_a_lost_download_says_that_the_picture_is_paid_for() -> None:
+    async with LoopbackServer() as server:
+        answer = {"created": 1, "data": [{"url": f"{server.url}/cat.png"}]}
+        server.on("POST", IMAGES, answer_json(answer))
+        server.on("GET", "/cat.png", answer_error(503, "busy"))
+        media = gensdk.MediaPolicy(allow_hosts=frozenset({"127.0.0.1"}))
+        async with client_of(server, media=media) as client:
+            with pytest.raises(ServerError) as caught:
+                await client.image("a cat", model="openai:dall-e-3")
+    assert caught.value.billed == "yes"
+    assert [one.path for one in server.requests] == [IMAGES, *["/cat.png"] * 3]

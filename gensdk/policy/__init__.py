@@ -12,7 +12,7 @@ from .hooks import AttemptFinished, CallFinished, CallStarted, Fact, Hook, emitt
 from .limit import Limit, Limiter
 from .observe import Observer
 from .price import price
-from .retry import Retrier, Retry
+from .retry import Retrier, Retry, repeat_download
 from .route import Route, Router
 from .split import Splitter
 from .stream import OpenStream
@@ -23,4 +23,5 @@ __all__ = [
     "AttemptFinished", "Attempter", "Call", "CallFinished", "CallStarted", "Deadline", "Fact",
     "Hook", "Hop", "Invoke", "Limit", "Limiter", "Observer", "OpenStream", "Outcome", "Phases",
     "Retrier", "Retry", "Route", "Router", "Splitter", "Step", "Timeouts", "emitter", "price",
+    "repeat_download",
 ]  # fmt: skip

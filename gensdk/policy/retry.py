@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gensdk.errors import (
     ConfigurationError,
@@ -19,6 +19,7 @@ from gensdk.errors import (
     ResponseTooLargeError,
     StreamInterruptedError,
     TimedOutError,
+    TransientError,
     UnsafeURLError,
 )
 
@@ -27,7 +28,9 @@ from .call import Call, Outcome, Step
 if TYPE_CHECKING:
     import tenacity
 
-__all__ = ["Retrier", "Retry"]
+__all__ = ["Retrier", "Retry", "repeat_download"]
+
+ValueT = TypeVar("ValueT")
 
 CAPACITY = 500.0
 COST = 14.0
@@ -80,6 +83,8 @@ class Retry:
             return False
         if isinstance(error, OutcomeUnknownError):
             return self.unknown_outcome
+        if error.billed == "yes" and call.paid_once:
+            return False  # done and paid for; only what came after it failed
         if isinstance(error, InvalidResponseError):
             final = isinstance(error, ResponseTooLargeError | UnsafeURLError)
             return tries == 1 and not final and not call.paid_once
@@ -97,6 +102,23 @@ class Retry:
         if error.retry_after is None:
             return spread
         return error.retry_after + min(spread, 0.1 * error.retry_after + 0.05)
+
+
+async def repeat_download(work: Callable[[], Awaitable[ValueT]], retry: Retry) -> ValueT:
+    """Do a download, and do it again after a transient failure: that costs nothing.
+
+    The address of a picture that has been paid for is worth more than one try.
+    """
+    tries = 1
+    while True:
+        try:
+            return await work()
+        except TransientError as error:
+            wait_s = retry.wait_s(error, tries, random.random)
+            if tries >= retry.attempts or wait_s > retry.max_wait_s:
+                raise
+        await asyncio.sleep(wait_s)
+        tries += 1
 
 
 class Tokens:
