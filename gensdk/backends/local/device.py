@@ -3,7 +3,7 @@
 CUDA before Apple's MPS before the processor. On CUDA bfloat16 where the card has it, else
 float16; on MPS float16; on a processor float32, because bfloat16 is only faster there with AMX or
 AVX512-BF16 and changes results with the batch. The number of processor threads is left to the
-user (``torch.set_num_threads``, ``OMP_NUM_THREADS``).
+user (``torch.set_num_threads``, ``OMP_NUM_THREADS``); only very small models keep to one core.
 """
 
 from __future__ import annotations

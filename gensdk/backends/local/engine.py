@@ -27,6 +27,7 @@ from gensdk.errors import (
     WorkerCrashedError,
 )
 
+from .cores import ONE_CORE_PARAMETERS, keep_to_one_core
 from .delivery import Outbox, Sink
 from .failures import detached, is_out_of_memory, load_failure, step_failure
 from .job import Ended, Event, Failed, TextJob
@@ -210,6 +211,8 @@ class Engine:
     def _serve(self, model: LoadedModel) -> None:
         import torch
 
+        if model.device == "cpu" and model.parameters < ONE_CORE_PARAMETERS:
+            keep_to_one_core()
         scheduler: Scheduler[Ticket] = RoundRobinScheduler(model)
         with self._change:
             self._facts = (model.device, model.dtype, model.parameters, model.weight_bytes)

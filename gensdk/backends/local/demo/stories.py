@@ -1519,7 +1519,7 @@ def _tell(
 _Kind = Literal["animal", "sea", "person", "magic", "machine", "space", "still", "odd", "invented"]
 _SINGLE_KINDS: Mapping[_Kind, int] = {
     "animal": 33, "sea": 5, "person": 17, "magic": 8, "machine": 7, "space": 4, "still": 10,
-    "odd": 7, "invented": 9,
+    "odd": 8, "invented": 12,
 }  # fmt: skip
 _PAIR_KINDS: Mapping[_Kind, int] = {
     "animal": 60, "person": 30, "magic": 15, "machine": 5, "odd": 6, "invented": 6,
@@ -1732,8 +1732,11 @@ _ASKS: _Variants = (
     "My daughter wants a story about {x}.", "My son would like to hear about {x}.",
     "Tell my children a story about {x}.", "The hero of the story should be {x}.",
     "Please write a story where the main character is {x}.",
-    "Write a story. It should be about {x}.", "What happened to {x}?",
-    "Who was {x}? Tell me the story.", "Write five sentences about {x}.",
+    "Write a story. It should be about {x}.", "Tell me a story with {x}.",
+    "Make a story about {x}.", "Can I have a story about {x}?", "Please tell us of {x}.",
+    "Spin a tale about {x}.", "I want {x} in my story.", "Say something about {x}.", "{n} story",
+    "{n} story", "{n} story, please.", "A {n} story", "{n} tale", "{n}", "Story: {n}",
+    "What happened to {x}?", "Who was {x}? Tell me the story.", "Write five sentences about {x}.",
 )  # fmt: skip
 _ASKS_FREELY: _Variants = (
     "Tell me a story.", "Tell me a story.", "Write a story.", "Write a short story.",
@@ -1771,15 +1774,15 @@ _CONTINUES: _Variants = (
 def _restyle(rng: random.Random, request: str) -> str:
     """The same request as different people would type it."""
     chance = rng.random()
-    if chance < 0.5:
+    if chance < 0.46:
         return request
     bare = request.rstrip(".")
-    if chance < 0.68:
+    if chance < 0.64:
         return bare
-    if chance < 0.85:
+    if chance < 0.81:
         return bare.lower()
     if chance < 0.91:
-        return request.upper() if chance < 0.88 else bare.upper()
+        return request.upper() if chance < 0.86 else bare.upper()
     if chance < 0.93:
         return bare.title()
     return bare + rng.choice(("!", " please", ", please.", " :)", "?", " "))
@@ -1795,7 +1798,9 @@ def _subject(rng: random.Random, story: Story) -> str:
 
 
 def _ask(rng: random.Random, phrases: _Variants, subject: str) -> str:
-    return rng.choice(phrases).replace("{x}", subject).replace("{X}", _capitalise(subject))
+    bare = re.sub(r"\b(an?|the|two) ", "", subject)
+    filled = rng.choice(phrases).replace("{x}", subject).replace("{n}", bare)
+    return filled.replace("{X}", _capitalise(subject))
 
 
 def write_request(rng: random.Random, story: Story) -> str:
@@ -2056,6 +2061,12 @@ def _conversation(rng: random.Random) -> list[Part]:
     heroes = _cast(rng)
     story = _tell(rng, heroes)
     parts = [Part("user", write_request(rng, story), learn=False), Part("assistant", story.text)]
+    parts += _next_turn(rng, heroes)
+    return parts + _next_turn(rng, heroes) if rng.random() < 0.2 else parts
+
+
+def _next_turn(rng: random.Random, heroes: _Heroes) -> list[Part]:
+    """More of the story, another one, or something else."""
     chance = rng.random()
     if chance < 0.2:
         said, reply = rng.choice(_GO_ON), _tell(rng, heroes, _sequel_opening).text
@@ -2066,7 +2077,7 @@ def _conversation(rng: random.Random) -> list[Part]:
         said, reply = _ask(rng, _AGAIN_ABOUT, _subject(rng, other)), other.text
     else:
         said, reply = write_aside(rng)
-    return [*parts, Part("user", _restyle(rng, said), learn=False), Part("assistant", reply)]
+    return [Part("user", _restyle(rng, said), learn=False), Part("assistant", reply)]
 
 
 _DOCUMENTS: tuple[tuple[int, Callable[[random.Random], list[Part]]], ...] = (
@@ -2078,7 +2089,7 @@ _DOCUMENTS: tuple[tuple[int, Callable[[random.Random], list[Part]]], ...] = (
     (6, _continue_turn),
     (8, _aside_turn),
     (3, _taken_over),
-    (6, _conversation),
+    (8, _conversation),
 )
 
 
