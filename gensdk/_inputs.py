@@ -63,6 +63,8 @@ def _line(kind: type[Request], item: Any) -> str:
     name = location[0] if location else ""
     if item["type"] == "extra_forbidden" and len(location) == 1:
         return f"unknown parameter {name!r}.{near(name, list(kind.model_fields))}"
+    if item["type"] == "missing" and len(location) == 1:
+        return f"{name}: nothing was given; give {_WANTED.get(name, 'it')}"
     path = ".".join(step for step in location if step not in _UNION_STEPS)
     message = str(item["msg"]).removeprefix("Value error, ")
     given = item.get("input")
@@ -84,4 +86,10 @@ def _may_show(name: str, given: object) -> bool:
 _CONTENT = frozenset(
     {"prompt", "system", "text", "inputs", "options", "extra", "metadata", "user_id", "tools"}
 )
+_WANTED = {
+    "prompt": "a text, messages, or the parts of one message",
+    "text": "the text to speak",
+    "audio": "a Path, bytes, Media or URL(...)",
+    "inputs": "a text or a list of texts",
+}
 _UNION_STEPS = frozenset({"constrained-str", "str", "constrained-tuple", "tuple[Message, ...]"})

@@ -46,8 +46,8 @@ MediaLike = Media | URL | Path | bytes
 class CallParameters(TypedDict, total=False):
     """What every verb takes.
 
-    ``model``: see ``gensdk.Client``. ``options``: vendor options by provider. ``extra``: fields
-    for the provider's body, verbatim. ``timeouts``: a ``Timeouts``, or seconds in total.
+    ``model``: see ``gensdk.Client``. ``options``: vendor options by provider name. ``extra``:
+    fields for the provider's body, verbatim. ``timeouts``: a ``Timeouts``, or seconds in total.
     """
 
     model: ModelLike | None
@@ -89,7 +89,7 @@ class TextParameters(CallParameters, total=False):
 class ImageParameters(CallParameters, total=False):
     """Keyword arguments of ``image`` and ``stream_image``; see ``gensdk.types.ImageRequest``."""
 
-    images: Sequence[MediaLike]
+    images: Sequence[MediaLike] | MediaLike
     mask: Media | Path | bytes | None
     size: str | tuple[int, int] | None
     aspect_ratio: str | None
@@ -143,4 +143,4 @@ class EmbedParameters(CallParameters, total=False):
 class ModerationParameters(CallParameters, total=False):
     """Keyword arguments of ``moderate``; see ``gensdk.types.ModerationRequest``."""
 
-    images: Sequence[MediaLike]
+    images: Sequence[MediaLike] | MediaLike

@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, e
 from gensdk.errors import ConfigurationError, UnknownBackendError
 from gensdk.spec import Backend, BackendFactory
 
-__all__ = ["GROUP", "Registry", "near"]
+__all__ = ["GROUP", "Registry", "check_backend", "near"]
 
 GROUP = "gensdk.backends"
 
@@ -25,20 +25,52 @@ def near(word: str, known: list[str]) -> str:
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
+def check_backend(backend: object, place: str) -> None:
+    """Refuse what is no backend, with what to give instead.
+
+    Raises:
+        ConfigurationError: It has not what every backend has.
+    """
+    if isinstance(backend, type):
+        raise ConfigurationError(f"{place} is a class; make one: {backend.__name__}(…)")
+    methods = (getattr(backend, name, None) for name in ("capabilities", "aclose"))
+    if not isinstance(getattr(backend, "name", None), str) or not all(map(callable, methods)):
+        kind = type(backend).__name__
+        raise ConfigurationError(
+            f"{place} is of type {kind}, which is no backend: give one of gensdk.backends, or an "
+            "object as in gensdk.spec.Backend"
+        )
+
+
 class Registry:
     """The backends of one client, made when first asked for and closed together."""
 
-    def __init__(self, given: Mapping[str, Backend]) -> None:
-        """Take the user's backends; those are never closed here."""
-        for name in given:
-            if not name or ":" in name:
+    def __init__(self, given: Mapping[str, Backend] | None) -> None:
+        """Take the user's backends; those are never closed here.
+
+        Raises:
+            ConfigurationError: They are no mapping of names to backends.
+        """
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(
+                f"backends={type(given).__name__}: give a mapping of provider name to backend, "
+                "for example backends={'openai': OpenAIBackend()}"
+            )
+        for name, backend in given.items():
+            if not isinstance(name, str) or not name or ":" in name:
                 raise ConfigurationError(f"backend name {name!r}: a word without ':'")
+            check_backend(backend, f"backends[{name!r}]")
         self._given = dict(given)
         self._made: dict[str, Backend] = {}
 
     def names(self) -> list[str]:
         """Every provider name that can be used."""
         return sorted({*self._given, *_own_points(), *_all_points()})
+
+    def knows(self, name: str) -> bool:
+        """Whether a provider of that name can be used."""
+        return name in self._given or name in _own_points() or name in _all_points()
 
     def backend(self, name: str) -> Backend:
         """The backend of a provider; one for each name.

@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from gensdk._registry import Registry, near
-from gensdk._settings import ENVIRONMENT, default_model, file_models
-from gensdk.errors import ConfigurationError, UnknownModelError, UnsupportedFeatureError
+from gensdk._registry import Registry, check_backend, near
+from gensdk._settings import (
+    DEMO_MODELS,
+    ENVIRONMENT,
+    default_model,
+    environment_model,
+    read_file,
+)
+from gensdk.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    UnknownModelError,
+    UnsupportedFeatureError,
+)
 from gensdk.policy import Hop, Route
 from gensdk.spec import METHODS, STREAM_METHODS, BoundModel
-from gensdk.types import ABILITIES, Ability
+from gensdk.types import ABILITIES, Ability, Attempt
 
-__all__ = ["ModelLike", "Resolved", "Resolver"]
+__all__ = ["DefaultModel", "ModelLike", "Resolved", "Resolver"]
 
 ModelLike = str | Route | BoundModel | Sequence[str | BoundModel]
 """What fits into a model slot."""
 
-Resolved = tuple[tuple[Hop, ...], Route]
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Where a call may be answered.
+
+    Attributes:
+        hops: Models that can, in order of preference.
+        route: The route they belong to.
+        passed_over: Models of the route that cannot do this at all, as skipped attempts.
+    """
+
+    hops: tuple[Hop, ...]
+    route: Route
+    passed_over: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultModel:
+    """The model that answers an ability where none is named, and where that is said.
+
+    Attributes:
+        model: What stands there: a name, an alias, several of them, a ``Route``.
+        source: ``code`` (``Client(models=…)``), ``environment``, ``file``, ``catalogue`` (a
+            provider whose key is set) or ``demo`` (a built-in demonstration model).
+        place: The variable or the file, where it is one of these.
+    """
+
+    model: ModelLike
+    source: Literal["code", "environment", "file", "catalogue", "demo"]
+    place: str = ""
+
 
 _PLAIN = Route("-")
 """Stands for calls that name a single model."""
@@ -26,18 +69,19 @@ _PLAIN = Route("-")
 class Resolver:
     """Resolves names once; afterwards they are objects."""
 
-    def __init__(self, models: Mapping[str, ModelLike], registry: Registry) -> None:
-        """Take the client's defaults and aliases. Files and environment are read at first use."""
-        for name in models:
-            if ":" in name:
-                raise ConfigurationError(f"alias {name!r}: an alias is a word without ':'")
-        self._models: dict[str, ModelLike] = dict(models)
+    def __init__(self, models: Mapping[str, ModelLike] | None, registry: Registry) -> None:
+        """Take the client's defaults and aliases. Files and environment are read at first use.
+
+        Raises:
+            ConfigurationError: They are no mapping of words to models.
+        """
+        self._models = _checked(models)
         self._registry = registry
-        self._from_file: dict[str, str | list[str]] | None = None
+        self._from_file: tuple[Path | None, dict[str, str | list[str]]] | None = None
         self._known: dict[tuple[object, ...], Resolved] = {}
 
     def resolve(self, model: ModelLike | None, ability: Ability, streaming: bool) -> Resolved:
-        """The hops of a call, and the route they belong to.
+        """The hops of a call, the route they belong to, and who of it was passed over.
 
         Raises:
             UnknownModelError: A bare word that is no alias, or no default for the ability.
@@ -53,40 +97,80 @@ class Resolver:
             return found
         return self._look_up(model, ability, streaming)
 
-    def aliases(self) -> dict[str, ModelLike]:
-        """Every alias and default in force, by name."""
-        return {**self._file(), **self._models}
+    def names(self) -> dict[str, ModelLike]:
+        """Every alias in force, by name; defaults of abilities that are set by name too."""
+        return {**self._file()[1], **self._models}
+
+    def default(self, ability: Ability) -> DefaultModel:
+        """The model of an ability where none is named, and where that is said.
+
+        Raises:
+            UnknownModelError: There is none; the message says what to set.
+            ConfigurationError: The file cannot be read.
+        """
+        if ability in self._models:
+            return DefaultModel(self._models[ability], "code")
+        named = environment_model(ability)
+        if named is not None:
+            return DefaultModel(named, "environment", ENVIRONMENT[ability])
+        path, models = self._file()
+        if ability in models:
+            return DefaultModel(models[ability], "file", str(path))
+        model = default_model(ability)
+        return DefaultModel(model, "demo" if DEMO_MODELS.get(ability) == model else "catalogue")
+
+    def defaults(self) -> dict[Ability, DefaultModel]:
+        """The defaults of the abilities that have one."""
+        found: dict[Ability, DefaultModel] = {}
+        for ability in ABILITIES:
+            try:
+                found[ability] = self.default(ability)
+            except UnknownModelError:
+                continue
+        return found
+
+    def config_file(self) -> Path | None:
+        """The file that names and defaults are read from."""
+        return self._file()[0]
+
+    def check_options(self, names: Iterable[str], resolved: Resolved) -> None:
+        """Refuse vendor options that no provider will ever read.
+
+        Raises:
+            InvalidRequestError: A name is neither a provider of this call nor any known one.
+        """
+        here = {name for hop in resolved.hops for name in (hop.provider, hop.backend.name)}
+        here |= {attempt.provider for attempt in resolved.passed_over}
+        for name in names:
+            if name in here or self._registry.knows(name):
+                continue
+            known = sorted(here | set(self._registry.names()))
+            raise InvalidRequestError(
+                f"options: no provider is called {name!r:.40}.{near(name, known)} Options go by "
+                f"provider name, here {' or '.join(map(repr, sorted(here)))}",
+                param="options",
+            )
 
     def _look_up(self, model: ModelLike | None, ability: Ability, streaming: bool) -> Resolved:
-        target = self._default(ability) if model is None else model
+        target = self.default(ability).model if model is None else model
         route, targets = self._expand(target, ability, ())
         hops = [self._hop(item) for item in targets]
         able = [hop for hop in hops if _can(hop, ability, streaming)]
         if not able:
-            verb = (STREAM_METHODS if streaming else METHODS).get(ability, ability)
+            verb = _verb(ability, streaming)
             raise UnsupportedFeatureError(
                 f"{' and '.join(map(str, hops))} cannot do {verb!r}",
                 provider=hops[0].provider,
                 model=hops[0].model,
             )
+        passed_over = [_passed_over(hop, ability, streaming) for hop in hops if hop not in able]
         if ability == "embed" and len({hop.model for hop in able}) > 1:
             _check_vectors(able, route)
-        return tuple(able), route
+        return Resolved(tuple(able), route, tuple(passed_over))
 
-    def _default(self, ability: Ability) -> ModelLike:
-        if ability in self._models:
-            return self._models[ability]
-        named = os.environ.get(ENVIRONMENT[ability], "").split(",")
-        names = [name.strip() for name in named if name.strip()]
-        if names:
-            return names if len(names) > 1 else names[0]
-        if ability in self._file():
-            return self._file()[ability]
-        return default_model(ability)
-
-    def _file(self) -> dict[str, str | list[str]]:
+    def _file(self) -> tuple[Path | None, dict[str, str | list[str]]]:
         if self._from_file is None:
-            self._from_file = file_models()
+            self._from_file = read_file()
         return self._from_file
 
     def _expand(
@@ -121,8 +205,8 @@ class Resolver:
         if word in seen:
             raise ConfigurationError(f"aliases in a circle: {' -> '.join((*seen, word))}")
         if word == ability:
-            return self._default(ability)
-        known = self.aliases()
+            return self.default(ability).model
+        known = self.names()
         if word in known:
             return known[word]
         providers = [f"{name}:…" for name in self._registry.names() if name == word]
@@ -135,12 +219,15 @@ class Resolver:
 
     def _hop(self, target: str | BoundModel) -> Hop:
         if isinstance(target, BoundModel):
+            check_backend(target.backend, "BoundModel.backend")
             backend, provider, model = target.backend, target.backend.name, target.model
         else:
             provider, _, model = target.partition(":")
             if not model:
                 raise UnknownModelError(f"{target!r} names no model: write '{provider}:model'")
             backend = self._registry.backend(provider)
+        if not _sendable(model):
+            raise InvalidRequestError(f"model {model!r:.80}: it holds a lone surrogate")
         return Hop(backend, provider, model, backend.capabilities(model))
 
 
@@ -160,9 +247,43 @@ def _can(hop: Hop, ability: Ability, streaming: bool) -> bool:
     return method is not None and ability in offered and hasattr(hop.backend, method)
 
 
-def ability_of(word: str) -> Ability:
-    """Check a word that should name an ability."""
-    for ability in ABILITIES:
-        if ability == word:
-            return ability
-    raise ConfigurationError(f"{word!r} is no ability; there are {', '.join(ABILITIES)}")
+def _passed_over(hop: Hop, ability: Ability, streaming: bool) -> Attempt:
+    return Attempt(
+        provider=hop.provider,
+        model=hop.model,
+        outcome="skipped",
+        error=UnsupportedFeatureError.kind,
+        message=f"{hop} cannot do {_verb(ability, streaming)!r}",
+    )
+
+
+def _verb(ability: Ability, streaming: bool) -> str:
+    return (STREAM_METHODS if streaming else METHODS).get(ability, ability)
+
+
+def _sendable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _checked(models: object) -> dict[str, ModelLike]:
+    if models is None:
+        return {}
+    if not isinstance(models, Mapping):
+        raise ConfigurationError(
+            f"models={models!r:.80}: give a mapping, for example models={{'text': 'openai:…'}}"
+        )
+    for name, value in models.items():
+        if not isinstance(name, str) or ":" in name:
+            raise ConfigurationError(f"alias {name!r:.80}: an alias is a word without ':'")
+        items = value if isinstance(value, list | tuple) and value else [value]
+        allowed = (str, BoundModel) if items is value else (str, BoundModel, Route)
+        if not all(isinstance(item, allowed) for item in items):
+            raise ConfigurationError(
+                f"models[{name!r}] = {value!r:.80}: give 'provider:model', an alias, a bound "
+                "model, a Route, or a list of names"
+            )
+    return dict(models)

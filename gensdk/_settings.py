@@ -12,7 +12,14 @@ from typing import Any
 from gensdk.errors import ConfigurationError, UnknownModelError
 from gensdk.types import ABILITIES, Ability
 
-__all__ = ["DEMO_MODELS", "ENVIRONMENT", "default_model", "file_models"]
+__all__ = [
+    "DEMO_MODELS",
+    "ENVIRONMENT",
+    "default_model",
+    "environment_model",
+    "file_models",
+    "read_file",
+]
 
 ENVIRONMENT: dict[Ability, str] = {
     ability: f"GENSDK_{ability.upper()}_MODEL" for ability in ABILITIES
@@ -23,8 +30,21 @@ DEMO_MODELS: dict[Ability, str] = {"text": "local:storyteller"}
 """Built-in models that answer when nothing at all is set up; they say that they are demos."""
 
 
-def file_models(environ: Mapping[str, str] = os.environ) -> dict[str, str | list[str]]:
-    """Models and aliases from the first TOML file there is.
+def environment_model(
+    ability: Ability, environ: Mapping[str, str] = os.environ
+) -> str | list[str] | None:
+    """The model, or the models with commas between them, that the environment names."""
+    named = environ.get(ENVIRONMENT[ability], "").split(",")
+    names = [name.strip() for name in named if name.strip()]
+    if not names:
+        return None
+    return names if len(names) > 1 else names[0]
+
+
+def read_file(
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[Path | None, dict[str, str | list[str]]]:
+    """Models and aliases from the first TOML file that has any, and that file.
 
     Looked for: the path in ``GENSDK_CONFIG``, ``gensdk.toml`` and ``pyproject.toml`` in the
     current folder, ``gensdk/config.toml`` in the user's configuration folder. The table is
@@ -35,15 +55,28 @@ def file_models(environ: Mapping[str, str] = os.environ) -> dict[str, str | list
         ConfigurationError: The file cannot be read, is no TOML, or has values of another kind.
     """
     named = environ.get("GENSDK_CONFIG")
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    candidates = [Path("gensdk.toml"), Path("pyproject.toml"), home / "gensdk" / "config.toml"]
-    for path in [Path(named)] if named else candidates:
-        if not named and not path.is_file():
-            continue
-        models = _models_of(path)
-        if models or named:
-            return models
-    return {}
+    if named:
+        return Path(named), _models_of(Path(named))
+    for path in (Path("gensdk.toml"), Path("pyproject.toml"), *_home(environ)):
+        models = _models_of(path) if path.is_file() else {}
+        if models:
+            return path, models
+    return None, {}
+
+
+def file_models(environ: Mapping[str, str] = os.environ) -> dict[str, str | list[str]]:
+    """What ``read_file`` reads, without the file."""
+    return read_file(environ)[1]
+
+
+def _home(environ: Mapping[str, str]) -> list[Path]:
+    """The file in the user's configuration folder; none where the user has no home."""
+    folder = environ.get("XDG_CONFIG_HOME")
+    try:
+        home = Path(folder) if folder else Path.home() / ".config"
+    except RuntimeError:
+        return []
+    return [home / "gensdk" / "config.toml"]
 
 
 def _models_of(path: Path) -> dict[str, str | list[str]]:

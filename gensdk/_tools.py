@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gensdk.errors import InvalidRequestError
+from gensdk.errors import GenSDKError, InvalidRequestError, TimedOutError
 from gensdk.types import (
     Attempt,
     Cost,
@@ -23,17 +24,21 @@ from gensdk.types import (
 
 __all__ = ["answer_with_tools", "check_steps", "run_tool"]
 
-Ask = Callable[[TextRequest], Awaitable[TextResponse[Any]]]
+Ask = Callable[[TextRequest, float], Awaitable[TextResponse[Any]]]
+"""Asks once, to be over by a moment on the loop's clock."""
 
 
 def check_steps(request: TextRequest, max_steps: int) -> None:
     """Refuse settings with which tools could not be run.
 
     Raises:
-        InvalidRequestError: ``max_steps`` below 1, or over 1 with a tool that is no function.
+        InvalidRequestError: ``max_steps`` is no number from 1, or over 1 with a tool that is no
+            function.
     """
-    if max_steps < 1:
-        raise InvalidRequestError(f"max_steps: 1 or more (given: {max_steps})")
+    if not isinstance(max_steps, int) or isinstance(max_steps, bool) or max_steps < 1:
+        raise InvalidRequestError(
+            f"max_steps: a whole number, 1 or more (given: {max_steps!r:.40})", param="max_steps"
+        )
     if max_steps > 1:
         mute = [tool.name for tool in request.tools if tool.function is None]
         if mute:
@@ -45,20 +50,62 @@ def check_steps(request: TextRequest, max_steps: int) -> None:
             raise InvalidRequestError("max_steps and n do not go together: one answer at a time")
 
 
-async def answer_with_tools(ask: Ask, request: TextRequest, max_steps: int) -> TextResponse[Any]:
+async def answer_with_tools(
+    ask: Ask, request: TextRequest, max_steps: int, total_s: float
+) -> TextResponse[Any]:
     """Ask, run the tools that are called, ask again with their results, until there are none.
 
     The response is the last step's, with usage, warnings and attempts of all steps. When the
     steps are used up, the response still holds the open calls (``finish_reason="tool_calls"``).
+
+    Raises:
+        GenSDKError: What a step ended with, with the attempts of all steps; ``partial`` is the
+            response so far. ``TimedOutError`` where all steps and tools took over ``total_s``.
     """
+    deadline = asyncio.get_running_loop().time() + total_s
     done: list[Message] = []
-    answers = [await ask(request)]
-    while len(answers) < max_steps and answers[-1].tool_calls:
+    answers: list[TextResponse[Any]] = []
+    question = request
+    while True:
+        try:
+            answers.append(await ask(question, deadline))
+        except GenSDKError as error:
+            raise _with_steps(error, answers, done)  # noqa: B904  # the same error, completed
+        calls = answers[-1].tool_calls
+        if not calls or len(answers) >= max_steps:
+            return _joined(answers, tuple(done))
         done.append(answers[-1].message)
-        done.extend(await _run_all(request.tools, answers[-1].tool_calls))
-        prompt = (*request.messages, *done)
-        answers.append(await ask(request.model_copy(update={"prompt": prompt})))
-    return _joined(answers, tuple(done))
+        scope = asyncio.timeout_at(None if math.isinf(deadline) else deadline)
+        try:
+            async with scope:
+                done.extend(await _run_all(request.tools, calls))
+        except TimeoutError:
+            if not scope.expired():
+                raise  # the tool's own
+            late = TimedOutError(
+                f"the steps took longer than the {total_s:g} s allowed in total; a tool was still "
+                "running",
+                phase="total",
+            )
+            raise _with_steps(late, answers, done) from None
+        question = request.model_copy(update={"prompt": (*request.messages, *done)})
+
+
+def _with_steps(
+    error: GenSDKError, answers: list[TextResponse[Any]], done: list[Message]
+) -> GenSDKError:
+    """Put on a step's error what the steps before it did, and cost."""
+    if not answers:
+        return error
+    partial = _joined(answers, tuple(done))
+    last = partial.attempts[-1] if partial.attempts else None
+    error.attempts = (*partial.attempts, *error.attempts)
+    error.partial = partial
+    if any(attempt.billed == "yes" for attempt in partial.attempts):
+        error.billed = "yes"
+    if error.provider is None and last is not None:
+        error.provider, error.model = last.provider, last.model
+    return error
 
 
 async def _run_all(tools: tuple[Tool, ...], calls: tuple[ToolCallPart, ...]) -> list[Message]:
@@ -102,7 +149,7 @@ async def run_tool(tools: dict[str, Tool], call: ToolCallPart) -> Message:
 
 def _joined(answers: list[TextResponse[Any]], steps: tuple[Message, ...]) -> TextResponse[Any]:
     if len(answers) == 1:
-        return answers[0]
+        return answers[0].replace(steps=steps)
     attempts: tuple[Attempt, ...] = tuple(one for answer in answers for one in answer.attempts)
     return answers[-1].replace(
         usage=sum((answer.usage for answer in answers), Usage()),

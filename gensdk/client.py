@@ -11,10 +11,20 @@ import copy
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 from gensdk import _pipeline
+from gensdk._downloads import Downloads
+from gensdk._given import (
+    CallSettings,
+    hooks_of,
+    media_of,
+    retry_of,
+    timeouts_of,
+    unsupported_of,
+)
 from gensdk._inputs import build_request, read_media
 from gensdk._output import with_output
 from gensdk._parameters import (
@@ -27,36 +37,24 @@ from gensdk._parameters import (
     TranscriptionParameters,
 )
 from gensdk._registry import Registry
-from gensdk._resolve import ModelLike, Resolver
+from gensdk._resolve import DefaultModel, ModelLike, Resolved, Resolver
 from gensdk._tools import answer_with_tools, check_steps
 from gensdk.errors import (
     ClientClosedError,
-    ConfigurationError,
     InvalidRequestError,
     InvalidResponseError,
     UnknownModelError,
 )
-from gensdk.policy import (
-    NOTHING,
-    Call,
-    Hook,
-    Limit,
-    OpenStream,
-    Retry,
-    Timeouts,
-    emitter,
-    repeat_download,
-)
+from gensdk.policy import Call, Hook, Hop, Limit, OpenStream, Phases, Retry, Timeouts, emitter
 from gensdk.spec import METHODS, STREAM_METHODS, Backend, Capabilities, Context
 from gensdk.stream import AudioStream, Stream, TextStream
 from gensdk.types import (
-    URL,
+    Ability,
     EmbedRequest,
     EmbedResponse,
     ImageEvent,
     ImageRequest,
     ImageResponse,
-    Media,
     Message,
     ModerationRequest,
     ModerationResponse,
@@ -75,7 +73,7 @@ from gensdk.types import (
 )
 
 if TYPE_CHECKING:
-    from gensdk.toolkit import Downloader, MediaPolicy
+    from gensdk.toolkit import MediaPolicy
 
 __all__ = ["Client"]
 
@@ -118,16 +116,14 @@ class Client:
         hooks: Iterable[Hook] = (),
         unsupported: Unsupported = "warn",
     ) -> None:
-        """Keep the settings."""
-        if unsupported not in {"warn", "error", "drop"}:
-            raise ConfigurationError(f"unsupported={unsupported!r}: 'warn', 'error' or 'drop'")
-        self._registry = Registry(backends or {})
-        self._resolver = Resolver(models or {}, self._registry)
-        self._timeouts = _timeouts(timeouts)
-        self._retry = retry or Retry()
-        self._unsupported: Unsupported = unsupported
-        self._emit = emitter(tuple(hooks))
-        self._downloads = _Downloads(media)
+        """Keep the settings. Raises ``ConfigurationError`` for one of another kind."""
+        self._unsupported = unsupported_of(unsupported)
+        self._registry = Registry(backends)
+        self._resolver = Resolver(models, self._registry)
+        self._timeouts = timeouts_of(timeouts)
+        self._retry = _first(retry_of(retry), Retry())
+        self._emit = emitter(hooks_of(hooks))
+        self._downloads = Downloads(media_of(media))
         self._step = _pipeline.build(self._invoke, limit=limit)
         self._closing = _Closing()
 
@@ -169,13 +165,13 @@ class Client:
         """
         changes: dict[str, Any] = {}
         if timeouts is not None:
-            changes["_timeouts"] = _timeouts(timeouts).over(self._timeouts)
+            changes["_timeouts"] = timeouts_of(timeouts).over(self._timeouts)
         if retry is not None:
-            changes["_retry"] = retry
+            changes["_retry"] = retry_of(retry)
         if unsupported is not None:
-            changes["_unsupported"] = unsupported
+            changes["_unsupported"] = unsupported_of(unsupported)
         if hooks is not None:
-            changes["_emit"] = emitter(tuple(hooks))
+            changes["_emit"] = emitter(hooks_of(hooks))
         other = copy.copy(self)
         vars(other).update(changes)
         return other
@@ -215,7 +211,8 @@ class Client:
             output: A pydantic model, another type, or a JSON schema the answer must fit; the
                 parsed answer is ``response.output``.
             max_steps: Answers of the model, at most, with its tools run in between. With 1 no
-                tool is run: the calls are on ``response.tool_calls``.
+                tool is run: the calls are on ``response.tool_calls``. The ``total`` of the
+                timeouts covers all steps and tools; a plain function's thread runs on.
             **parameters: See ``gensdk.types.TextRequest`` and ``CallParameters``.
 
         Raises:
@@ -228,10 +225,15 @@ class Client:
         )
         check_steps(request, max_steps)
 
-        async def ask(question: TextRequest) -> TextResponse[Any]:
-            return await self._answer(question, settings, TextResponse)
+        if max_steps == 1:
+            return with_output(request, await self._answer(request, settings, TextResponse))
 
-        response = await answer_with_tools(ask, request, max_steps)
+        async def ask(question: TextRequest, until: float) -> TextResponse[Any]:
+            return await self._answer(question, settings.ending(until), TextResponse)
+
+        resolved = self._resolve(request, settings, streaming=False)
+        total_s = self._phases(resolved, settings, request).total
+        response = await answer_with_tools(ask, request, max_steps, total_s)
         return with_output(request, response)
 
     @overload
@@ -336,7 +338,7 @@ class Client:
 
         ``model`` overrides the request's own; a ``Route`` fits here.
         """
-        settings = _CallSettings(model, _timeouts(timeouts), retry)
+        settings = CallSettings.of(model, timeouts, retry)
         response = await self._answer(request, settings, Response)
         if isinstance(request, TextRequest) and isinstance(response, TextResponse):
             return with_output(request, response)
@@ -351,7 +353,7 @@ class Client:
         retry: Retry | None = None,
     ) -> Stream[Any, Any]:
         """Stream the answer to a request object."""
-        settings = _CallSettings(model, _timeouts(timeouts), retry)
+        settings = CallSettings.of(model, timeouts, retry)
 
         async def start() -> OpenStream[Any]:
             return await self._open(request, settings)
@@ -386,60 +388,88 @@ class Client:
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do, as far as it is known without asking it."""
+        self._closing.check()
         provider, _, name = model.partition(":")
         if not name:
             raise UnknownModelError(f"{model!r}: write 'provider:model'")
         return self._registry.backend(provider).capabilities(name)
 
+    def providers(self) -> list[str]:
+        """Names that can stand before the colon of a model."""
+        return self._registry.names()
+
+    def aliases(self) -> dict[str, ModelLike]:
+        """The aliases in force, by name, from code and file."""
+        names = self._resolver.names()
+        return {name: model for name, model in names.items() if name not in METHODS}
+
+    def defaults(self) -> dict[Ability, DefaultModel]:
+        """Which model answers each ability where none is named, and where that is said."""
+        return self._resolver.defaults()
+
+    def config_file(self) -> Path | None:
+        """The file that aliases and defaults are read from, None where there is none."""
+        return self._resolver.config_file()
+
     # ---------------------------------------------------------------------------- inside
     async def _request(
         self, kind: type[Any], values: dict[str, Any], parameters: Mapping[str, Any]
-    ) -> tuple[Any, _CallSettings]:
+    ) -> tuple[Any, CallSettings]:
         self._closing.check()
         given = {**values, **parameters}
         model = given.pop("model", None)
-        timeouts = _timeouts(given.pop("timeouts", None))
-        settings = _CallSettings(model, timeouts, given.pop("retry", None))
+        timeouts, retry = given.pop("timeouts", None), given.pop("retry", None)
+        settings = CallSettings.of(model, timeouts, retry)
         if isinstance(model, str):
             given["model"] = model
         return build_request(kind, await read_media(given)), settings
 
     async def _answer(
-        self, request: Request, settings: _CallSettings, kind: type[OutputT]
+        self, request: Request, settings: CallSettings, kind: type[OutputT]
     ) -> OutputT:
         outcome = await self._step(self._call(request, settings, streaming=False))
         if not isinstance(outcome, kind):
             raise InvalidResponseError(f"the backend answered with {type(outcome).__name__}")
         return outcome
 
-    async def _open(self, request: Request, settings: _CallSettings) -> OpenStream[Any]:
+    async def _open(self, request: Request, settings: CallSettings) -> OpenStream[Any]:
         outcome = await self._step(self._call(request, settings, streaming=True))
         return cast("OpenStream[Any]", outcome)
 
-    def _call(self, request: Request, settings: _CallSettings, *, streaming: bool) -> Call:
+    def _resolve(self, request: Request, settings: CallSettings, *, streaming: bool) -> Resolved:
         self._closing.check()
         if not isinstance(request, Request):
             raise InvalidRequestError(f"{request!r:.80} is no request; see gensdk.types")
         model: Any = settings.model if settings.model is not None else request.model
-        hops, route = self._resolver.resolve(model, request.ability, streaming)
-        timeouts = settings.timeouts.over(route.timeouts).over(self._timeouts)
-        phases = timeouts.phases(request.ability)
+        resolved = self._resolver.resolve(model, request.ability, streaming)
+        if request.options:
+            self._resolver.check_options(request.options, resolved)
+        return resolved
+
+    def _phases(self, resolved: Resolved, settings: CallSettings, request: Request) -> Phases:
+        timeouts = settings.timeouts.over(resolved.route.timeouts).over(self._timeouts)
+        return timeouts.phases(request.ability)
+
+    def _call(self, request: Request, settings: CallSettings, *, streaming: bool) -> Call:
+        resolved = self._resolve(request, settings, streaming=streaming)
+        phases = self._phases(resolved, settings, request)
         clock = asyncio.get_running_loop().time
         now = clock()
         return Call(
             ability=request.ability,
             request=request,
             streaming=streaming,
-            hops=hops,
-            route=route,
-            retry=settings.retry or route.retry or self._retry,
+            hops=resolved.hops,
+            route=resolved.route,
+            retry=_first(settings.retry, resolved.route.retry, self._retry),
             phases=phases,
             clock=clock,
             started=now,
             started_at=datetime.now(UTC),
-            deadline=now + phases.total,
+            deadline=min(now + phases.total, settings.until),
             emit=self._emit,
             unsupported=request.unsupported or self._unsupported,
+            attempts=list(resolved.passed_over),
         )
 
     def _invoke(self, call: Call) -> Any:
@@ -452,42 +482,27 @@ class Client:
             unsupported=call.unsupported,
             idempotency_key=call.idempotency_key,
             fetch=partial(self._downloads.fetch, call.retry),
+            collect=partial(self._downloads.collect, call.retry),
         )
         names = STREAM_METHODS if call.streaming else METHODS
-        return getattr(hop.backend, names[call.ability])(call.request, context)
+        return getattr(hop.backend, names[call.ability])(_at(hop, call.request), context)
 
 
-class _CallSettings:
-    """What a single call sets apart from its request."""
+def _at(hop: Hop, request: Request) -> Request:
+    """A request as a hop's backend reads it.
 
-    __slots__ = ("model", "retry", "timeouts")
+    Options under the name an account is registered by are put under the backend's own name.
+    """
+    name = hop.backend.name
+    if not request.options or hop.provider == name or hop.provider not in request.options:
+        return request
+    options = {**request.options, name: request.options[hop.provider]}
+    return request.model_copy(update={"options": options})
 
-    def __init__(self, model: ModelLike | None, timeouts: Timeouts, retry: Retry | None) -> None:
-        self.model = model
-        self.timeouts = timeouts
-        self.retry = retry
 
-
-class _Downloads:
-    """The guarded downloader, loaded when something has to be fetched."""
-
-    __slots__ = ("_downloader", "_policy")
-
-    def __init__(self, policy: MediaPolicy | None) -> None:
-        self._policy = policy
-        self._downloader: Downloader | None = None
-
-    async def fetch(self, retry: Retry, url: URL) -> Media:
-        """Download under the client's policy, again after a transient failure."""
-        if self._downloader is None:
-            from gensdk.toolkit import Downloader, MediaPolicy
-
-            self._downloader = Downloader(self._policy or MediaPolicy())
-        return await repeat_download(partial(self._downloader.fetch, url), retry)
-
-    async def aclose(self) -> None:
-        if self._downloader is not None:
-            await self._downloader.aclose()
+def _first(*values: Retry | None) -> Retry:
+    """The first that was given."""
+    return next(value for value in values if value is not None)
 
 
 class _Closing:
@@ -501,12 +516,6 @@ class _Closing:
     def check(self) -> None:
         if self.closed:
             raise ClientClosedError("this client is closed; make a new gensdk.Client()")
-
-
-def _timeouts(value: Timeouts | float | None) -> Timeouts:
-    if value is None:
-        return NOTHING
-    return value if isinstance(value, Timeouts) else Timeouts(total=value)
 
 
 def _same(response: Any) -> Any:

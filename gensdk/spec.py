@@ -131,7 +131,10 @@ class Context:
         read_s: Seconds the wire may be silent; the pipeline's own clocks are finer.
         unsupported: What to do with preferences the model cannot honour.
         idempotency_key: The same for every attempt of one logical call.
-        fetch: Downloads a ``URL`` with the guarded downloader.
+        fetch: Downloads a ``URL`` the user gave as input, with the guarded downloader. Its errors
+            are about the request, and final: nothing is sent again for them.
+        collect: Downloads what the provider made, from the address it answered. The error is the
+            downloader's own; a backend says ``billed`` of it.
     """
 
     model: str
@@ -140,6 +143,7 @@ class Context:
     unsupported: Unsupported = "warn"
     idempotency_key: str = ""
     fetch: Callable[[URL], Awaitable[Media]] = _no_download
+    collect: Callable[[URL], Awaitable[Media]] = _no_download
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from gensdk.errors import ConfigurationError, StreamInterruptedError
+from gensdk.errors import ConfigurationError
 from gensdk.policy import OpenStream
 from gensdk.types import AudioChunk, Finished, Response, TextDelta
 
@@ -77,15 +77,14 @@ class Stream(Generic[EventT, ResponseT]):
             raise ConfigurationError("a stream is opened by 'async with': use it inside the block")
         if self._response is not None:
             raise StopAsyncIteration
+        self._open.claim()
         try:
             event = await anext(self._open)
             if isinstance(event, Finished):
                 self._response = self._complete(event.response)
                 event = event.model_copy(update={"response": self._response})
         except StopAsyncIteration:
-            self._error = StreamInterruptedError(
-                "the stream was closed before its end", partial=self._open.partial()
-            )
+            self._error = self._open.left_early()
             raise self._error from None
         except Exception as error:
             self._error = error

@@ -6,13 +6,15 @@ inside a running loop, and never patches or nests the caller's loop.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import threading
-from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+import copy
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
+from gensdk._loop import LoopThread
+from gensdk._map import in_order_outside
 from gensdk._parameters import (
     EmbedParameters,
     ImageParameters,
@@ -22,13 +24,14 @@ from gensdk._parameters import (
     TextParameters,
     TranscriptionParameters,
 )
-from gensdk._resolve import ModelLike
+from gensdk._resolve import DefaultModel, ModelLike
 from gensdk.client import Client, Prompt
-from gensdk.errors import ClientClosedError, ConfigurationError
+from gensdk.errors import ConfigurationError
 from gensdk.policy import Hook, Limit, Retry, Timeouts
 from gensdk.spec import Backend, Capabilities
 from gensdk.stream import Stream
 from gensdk.types import (
+    Ability,
     AudioChunk,
     EmbedResponse,
     ImageEvent,
@@ -50,108 +53,19 @@ if TYPE_CHECKING:
 
 __all__ = ["SyncClient", "SyncStream"]
 
-T = TypeVar("T")
 OutputT = TypeVar("OutputT")
 EventT = TypeVar("EventT")
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-class _LoopThread:
-    """An event loop in a thread, started when first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._closed = False
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there and wait for it; Ctrl-C here cancels it there."""
-        try:
-            future = self._submit(work)
-        except BaseException:
-            work.close()
-            raise
-        try:
-            return future.result()
-        except concurrent.futures.CancelledError:
-            if self._closed:
-                raise _closed() from None
-            raise
-        except BaseException:
-            future.cancel()
-            raise
-
-    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Hand work over under the lock, so that none comes behind the last of ``close``."""
-        self._not_from_inside()
-        with self._lock:
-            if self._closed:
-                raise _closed()
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="gensdk-sync", daemon=True
-                )
-                self._thread.start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def _not_from_inside(self) -> None:
-        if threading.current_thread() is self._thread:
-            raise ConfigurationError(
-                "SyncClient cannot be used from its own hooks or tools; use gensdk.Client there"
-            )
-
-    def let_go(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that closes something; a closed client has closed it already."""
-        try:
-            self.run(work)
-        except ClientClosedError:
-            return
-
-    def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Run one last coroutine, then end the loop and the thread."""
-        try:
-            self._not_from_inside()
-        except ConfigurationError:
-            last.close()
-            raise
-        with self._lock:
-            self._closed = True
-            loop, thread, self._loop = self._loop, self._thread, None
-        if loop is None or thread is None:
-            last.close()
-            return
-        try:
-            asyncio.run_coroutine_threadsafe(last, loop).result()
-            asyncio.run_coroutine_threadsafe(_finish(), loop).result()
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
-
-
-def _closed() -> ClientClosedError:
-    return ClientClosedError("this client is closed; make a new gensdk.SyncClient()")
-
-
-async def _finish() -> None:
-    """Cancel what is still under way, as ``asyncio.run`` does at its end."""
-    rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
-    await asyncio.get_running_loop().shutdown_default_executor()
-
-
 class SyncStream(Generic[EventT, ResponseT]):
     """A stream of events, to be used with ``with``; see ``gensdk.Stream``."""
 
-    def __init__(self, stream: Stream[EventT, ResponseT], thread: _LoopThread) -> None:
+    def __init__(self, stream: Stream[EventT, ResponseT], thread: LoopThread) -> None:
         """Wrap an asynchronous stream."""
         self._stream = stream
         self._thread = thread
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         """Send the request and wait for the first output."""
@@ -165,7 +79,8 @@ class SyncStream(Generic[EventT, ResponseT]):
         traceback: TracebackType | None,
     ) -> None:
         """Close the stream."""
-        self._thread.let_go(self._stream.__aexit__(kind, error, traceback))
+        if self._process == os.getpid():
+            self._thread.let_go(self._stream.__aexit__(kind, error, traceback))
         self._stream.forget()
 
     def __iter__(self) -> Iterator[EventT]:
@@ -174,6 +89,7 @@ class SyncStream(Generic[EventT, ResponseT]):
 
     def __next__(self) -> EventT:
         """The next event."""
+        self._same_process()
         found = self._thread.run(self._next())
         if not found:
             raise StopIteration
@@ -201,13 +117,19 @@ class SyncStream(Generic[EventT, ResponseT]):
 
     def result(self) -> ResponseT:
         """Read to the end and return the whole response."""
+        self._same_process()
         return self._thread.run(self._stream.result())
+
+    def _same_process(self) -> None:
+        if self._process != os.getpid():
+            raise ConfigurationError("a stream stays in the process that opened it (os.fork)")
 
 
 class SyncClient:
     """The verbs of ``gensdk.Client`` without ``await``. Same arguments, same answers.
 
-    Safe to share between threads. Close it, or use it with ``with``.
+    Safe to share between threads, and to use on both sides of ``os.fork``. Close it, or use it
+    with ``with``.
 
     Example:
         >>> with gensdk.SyncClient() as client:
@@ -237,7 +159,7 @@ class SyncClient:
             hooks=hooks,
             unsupported=unsupported,
         )
-        self._thread = _LoopThread()
+        self._thread = LoopThread(self._client.aclose)
 
     def __enter__(self) -> Self:
         """Enter."""
@@ -249,7 +171,23 @@ class SyncClient:
 
     def close(self) -> None:
         """Close every connection and end the private thread. May be called twice."""
-        self._thread.close(self._client.aclose())
+        self._thread.close()
+
+    def with_options(
+        self,
+        *,
+        timeouts: Timeouts | float | None = None,
+        retry: Retry | None = None,
+        unsupported: Unsupported | None = None,
+        hooks: Iterable[Hook] | None = None,
+    ) -> SyncClient:
+        """A cheap copy with other settings; see ``Client.with_options``."""
+        other = copy.copy(self)
+        changed = self._client.with_options(
+            timeouts=timeouts, retry=retry, unsupported=unsupported, hooks=hooks
+        )
+        vars(other).update(_client=changed)
+        return other
 
     @overload
     def text(
@@ -281,6 +219,18 @@ class SyncClient:
         work = self._client.text(prompt, output=output, max_steps=max_steps, **parameters)
         return self._thread.run(work)
 
+    @overload
+    def stream_text(
+        self, prompt: Prompt, *, output: type[OutputT], **parameters: Unpack[TextParameters]
+    ) -> SyncStream[TextEvent, TextResponse[OutputT]]: ...
+    @overload
+    def stream_text(
+        self,
+        prompt: Prompt,
+        *,
+        output: Mapping[str, Any] | None = None,
+        **parameters: Unpack[TextParameters],
+    ) -> SyncStream[TextEvent, TextResponse[Any]]: ...
     def stream_text(
         self, prompt: Prompt, *, output: Any = None, **parameters: Unpack[TextParameters]
     ) -> SyncStream[TextEvent, TextResponse[Any]]:
@@ -353,24 +303,27 @@ class SyncClient:
     def map(
         self, requests: Iterable[Request], *, concurrency: int = 16, return_errors: bool = False
     ) -> Generator[Any, None, None]:
-        """Answer many requests; see ``Client.map``."""
-        answers = self._client.map(requests, concurrency=concurrency, return_errors=return_errors)
-        try:
-            while True:
-                found = self._thread.run(_next_of(answers))
-                if not found:
-                    return
-                yield found[0]
-        finally:
-            self._thread.let_go(answers.aclose())
+        """Answer many requests; see ``Client.map``. ``requests`` is read in this thread."""
+        return in_order_outside(
+            self._thread, self._client.run, requests, concurrency, return_errors
+        )
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do; see ``Client.capabilities``."""
         return self._client.capabilities(model)
 
+    def providers(self) -> list[str]:
+        """Names that can stand before the colon of a model."""
+        return self._client.providers()
 
-async def _next_of(answers: Any) -> tuple[Any, ...]:
-    try:
-        return (await anext(answers),)
-    except StopAsyncIteration:
-        return ()
+    def aliases(self) -> dict[str, ModelLike]:
+        """The aliases in force; see ``Client.aliases``."""
+        return self._client.aliases()
+
+    def defaults(self) -> dict[Ability, DefaultModel]:
+        """The default models and where they are said; see ``Client.defaults``."""
+        return self._client.defaults()
+
+    def config_file(self) -> Path | None:
+        """The file that aliases and defaults are read from."""
+        return self._client.config_file()

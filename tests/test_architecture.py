@@ -37,7 +37,10 @@ ROOMS: dict[str, frozenset[str]] = {
     "_inputs": frozenset({"errors", "types", "_registry"}),
     "_output": frozenset({"errors", "types"}),
     "_tools": frozenset({"errors", "types"}),
-    "_map": frozenset({"errors", "types"}),
+    "_loop": frozenset({"errors"}),
+    "_map": frozenset({"errors", "types", "_loop"}),
+    "_given": frozenset({"errors", "types", "policy", "toolkit", "_resolve"}),
+    "_downloads": frozenset({"errors", "types", "policy", "toolkit"}),
     "stream": frozenset({"errors", "types", "policy"}),
 }
 """Who may import whom inside gensdk. ``client``, ``sync``, ``cli`` and the front door: below."""
@@ -57,7 +60,7 @@ LONG_FILES = {
 }
 """Files over 400 lines, with the most they may have; entries only ever shrink or go."""
 
-LONG_FUNCTIONS: dict[str, int] = {"gensdk/backends/openai/account.py:__init__": 63}
+LONG_FUNCTIONS: dict[str, int] = {}
 """Functions over 60 lines, ``file:name``; entries only ever shrink or go."""
 
 

@@ -16,6 +16,7 @@ from gensdk.errors import (
     ModelRetiredError,
     OutcomeUnknownError,
     QuotaExceededError,
+    RequestTooLargeError,
     RouteExhaustedError,
     ServerError,
     StreamInterruptedError,
@@ -337,14 +338,12 @@ async def test_a_client_works_on_two_event_loops() -> None:
         client = gensdk.Client(backends={"openai": account})
 
         async def once() -> str:
-            try:
-                return (await client.text("hi", model="openai:m")).text
-            finally:
-                await account.aclose()  # the connections of this loop
+            return (await client.text("hi", model="openai:m")).text
 
         first = await asyncio.to_thread(lambda: asyncio.run(once()))
         assert first == await once() == "A robot went out to see the sea."
         await client.aclose()
+        await account.aclose()
 
 
 async def test_a_paid_picture_is_downloaded_again_and_not_made_again() -> None:
@@ -370,3 +369,46 @@ async def test_a_lost_download_says_that_the_picture_is_paid_for() -> None:
                 await client.image("a cat", model="openai:dall-e-3")
     assert caught.value.billed == "yes"
     assert [one.path for one in server.requests] == [IMAGES, *["/cat.png"] * 3]
+
+
+@pytest.mark.parametrize(
+    ("answer", "gets", "kind", "said"),
+    [
+        (answer_error(503, "busy"), 3, InvalidRequestError, "could not be fetched"),
+        (answer_error(404, "gone"), 1, InvalidRequestError, "could not be fetched"),
+        (answer_bytes(PNG * 99, "image/png"), 1, RequestTooLargeError, "could not be fetched"),
+    ],
+)
+async def test_an_input_that_cannot_be_had_is_no_failure_of_a_provider(
+    answer: Handler, gets: int, kind: type[Exception], said: str
+) -> None:
+    spare = ScriptedBackend()
+    media = gensdk.MediaPolicy(allow_hosts=frozenset({"127.0.0.1"}), max_bytes=2000)
+    async with LoopbackServer() as server:
+        server.on("GET", "/in.png", answer)
+        async with client_of(server, media=media, backends={"spare": spare}) as client:
+            with pytest.raises(kind, match=said) as caught:
+                await client.image(
+                    "a hat on it",
+                    images=[gensdk.URL(f"{server.url}/in.png")],
+                    model=["openai:gpt-image-2", "spare:m"],
+                )
+    error: Any = caught.value
+    assert [one.path for one in server.requests] == ["/in.png"] * gets
+    assert spare.asked == []
+    assert (error.provider, error.model, error.billed) == ("", "", "no")
+    assert not error.retryable
+    assert "openai" not in str(error)
+
+
+async def test_an_input_is_fetched_again_after_a_failure_in_passing() -> None:
+    media = gensdk.MediaPolicy(allow_hosts=frozenset({"127.0.0.1"}))
+    async with LoopbackServer() as server:
+        server.on("GET", "/in.png", answer_error(503, "busy"), answer_bytes(PNG, "image/png"))
+        done = answer_json({"created": 1, "data": [{"b64_json": b64(PNG)}]})
+        server.on("POST", "/v1/images/edits", done)
+        async with client_of(server, media=media) as client:
+            url = gensdk.URL(f"{server.url}/in.png")
+            picture = await client.image("a hat", images=url, model="openai:gpt-image-2")
+    assert picture.images[0].data == PNG
+    assert [one.path for one in server.requests] == ["/in.png", "/in.png", "/v1/images/edits"]

@@ -15,18 +15,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
-from urllib.parse import urlsplit
 
 from gensdk.catalog.compatible import OPENAI, PRESETS, UNKNOWN, Dialect, TextProtocol
 from gensdk.errors import ConfigurationError, UnknownBackendError
 
 from .openai.backend import OpenAIBackend
 from .openai.credentials import KeySource
-from .openai.origin import checked_base_url
+from .openai.origin import address_parts, checked_base_url
 
-__all__ = ["OpenAICompatibleBackend", "create"]
+__all__ = ["OpenAICompatibleBackend", "base_url_variable", "create"]
 
-"""Previews of pictures are OpenAI's own; no other server is known to stream them."""
+_PORTS = {"http": 80, "https": 443}
 
 
 class OpenAICompatibleBackend(OpenAIBackend):
@@ -55,7 +54,7 @@ class OpenAICompatibleBackend(OpenAIBackend):
                 variable, and sends no key where there is none.
             name: Provider name, as in ``"name:model"``; None takes the dialect's.
             dialect: What the server does otherwise: a row, or a row's name. None knows the
-                hosted servers by their address, and takes anything else for unknown.
+                hosted servers by scheme, host and port, and takes anything else for unknown.
             http_client: Your own ``httpx2.AsyncClient``; never closed here.
             protocol: Protocol text goes over; None takes the dialect's.
             headers: Further headers of every request.
@@ -63,6 +62,8 @@ class OpenAICompatibleBackend(OpenAIBackend):
         Raises:
             ConfigurationError: No address, an unusable one, or no dialect of that name.
         """
+        if base_url is not None:
+            address_parts(base_url, "base_url")
         row = _dialect(dialect, base_url)
         super().__init__(
             name=name or row.name,
@@ -96,10 +97,19 @@ def _dialect(given: Dialect | str | None, base_url: str | None) -> Dialect:
 
 
 def _by_address(base_url: str) -> Dialect:
-    """The row of a hosted server, told by its host name; any other address is unknown."""
-    host = urlsplit(base_url).hostname
+    """The row of a hosted server, told by its origin; any other address is unknown.
+
+    A row brings its key along, so another scheme or port of the same host is another server.
+    """
+    origin = _origin(base_url)
     hosted = (row for row in PRESETS.values() if row.key_required)
-    return next((row for row in hosted if urlsplit(row.base_url).hostname == host), UNKNOWN)
+    return next((row for row in hosted if _origin(row.base_url) == origin), UNKNOWN)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = address_parts(url, "base_url")
+    port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port
 
 
 def _near(name: str, known: Mapping[str, Dialect]) -> str:
@@ -109,6 +119,11 @@ def _near(name: str, known: Mapping[str, Dialect]) -> str:
         if near
         else (f"known: {', '.join(sorted(known))}")
     )
+
+
+def base_url_variable(name: str) -> str:
+    """Environment variable that says where a known server is: ``VLLM_OMNI_BASE_URL``."""
+    return f"{name.upper().replace('-', '_')}_BASE_URL"
 
 
 def create(name: str) -> OpenAICompatibleBackend:
@@ -128,7 +143,10 @@ def create(name: str) -> OpenAICompatibleBackend:
             "OpenAICompatibleBackend(base_url)",
             provider=name,
         )
-    variable = f"{name.upper().replace('-', '_')}_BASE_URL"
+    variable = base_url_variable(name)
     found = os.environ.get(variable, "").strip()
-    address = checked_base_url(found, variable, trusted=False) if found else row.base_url
+    if not found:
+        return OpenAICompatibleBackend(row.base_url, dialect=row)
+    address_parts(found, variable)
+    address = checked_base_url(found, variable, trusted=False)
     return OpenAICompatibleBackend(address, dialect=row)

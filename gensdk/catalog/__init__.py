@@ -4,16 +4,19 @@ Rule of the room: data and pure look-ups. No I/O, no clock (the caller says what
 no decision about a request: a row says what a model can do, the backend says what follows.
 """
 
+from .abilities import ABILITY_ROWS, AbilityRow, abilities_of
 from .lifecycle import RETIRING_DAYS, LifecycleRow, lifecycle, lifecycle_warning
-from .models import DEFAULTS, DefaultRow, TextModelRow, default_for, text_model
+from .models import DEFAULTS, DefaultRow, TextModelRow, text_model
 
 __all__ = [
+    "ABILITY_ROWS",
     "DEFAULTS",
     "RETIRING_DAYS",
+    "AbilityRow",
     "DefaultRow",
     "LifecycleRow",
     "TextModelRow",
-    "default_for",
+    "abilities_of",
     "lifecycle",
     "lifecycle_warning",
     "text_model",

@@ -10,13 +10,13 @@ Rule of the room: dated, cited facts; no I/O and no behaviour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
 from gensdk.types import ABILITIES, Ability
 
-__all__ = ["OPENAI", "PRESETS", "UNKNOWN", "Dialect", "SchemaMode", "TextProtocol"]
+__all__ = ["AZURE", "OPENAI", "PRESETS", "UNKNOWN", "Dialect", "SchemaMode", "TextProtocol"]
 
 TextProtocol = Literal["responses", "chat", "completions"]
 
@@ -122,6 +122,16 @@ OPENAI = Dialect(
     source="types of the openai package 3.52; OpenAI's API specification of 2026-08-21",
 )
 """OpenAI itself, at ``api.openai.com``."""
+
+AZURE = replace(
+    OPENAI,
+    name="azure",
+    base_url="",
+    key_env="AZURE_OPENAI_API_KEY",
+    price_provider="azure",
+    source="openai 3.52 lib/azure.py",
+)
+"""OpenAI's dialect as Azure speaks it. Models are the names of the customer's deployments."""
 
 UNKNOWN = Dialect(
     name="compatible",

@@ -10,7 +10,7 @@ from typing import Literal
 
 from gensdk.types import Ability, ReasoningEffort
 
-__all__ = ["DEFAULTS", "DefaultRow", "TextModelRow", "default_for", "text_model"]
+__all__ = ["DEFAULTS", "DefaultRow", "TextModelRow", "text_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,6 @@ def _families(provider: str) -> dict[str, TextModelRow]:
 
     rows: Sequence[TextModelRow] = TEXT_MODELS if provider == "openai" else ()
     return {family: row for row in rows for family in row.families}
-
-
-def default_for(provider: str, ability: Ability, today: date) -> DefaultRow | None:
-    """The provider's default for an ability, unless it has been shut down by ``today``."""
-    for row in DEFAULTS:
-        if row.provider == provider and row.ability == ability:
-            return row if row.until is None or today < row.until else None
-    return None
 
 
 def _openai_default(

@@ -13,8 +13,10 @@ import gensdk
 from gensdk.errors import ConfigurationError
 
 from . import inventory, machine
-from .guard import guard
+from .answerable import obstacles
+from .guard import guard, in_loop
 from .options import DebugFlag
+from .session import open_client
 from .table import columns
 from .terminal import Flags, Terminal
 
@@ -57,28 +59,33 @@ def doctor(
     """Show what is set up and what is missing. Asks nobody, changes nothing."""
 
     def body(terminal: Terminal) -> int:
-        with terminal.waiting("looking"):
-            found = look()
-        if as_json:
-            terminal.json(as_values(found))
-        else:
-            for line in _lines(found):
-                terminal.line(line)
-        return UNUSABLE if found.problems else 0
+        return in_loop(_show(terminal, as_json=as_json))
 
     guard(Flags(debug=debug), body)
 
 
-def look() -> Finding:
+async def _show(terminal: Terminal, *, as_json: bool) -> int:
+    async with open_client(terminal) as client:
+        with terminal.waiting("looking"):
+            found = look(client)
+    if as_json:
+        terminal.json(as_values(found))
+    else:
+        for line in _lines(found):
+            terminal.line(line)
+    return UNUSABLE if found.problems else 0
+
+
+def look(client: gensdk.Client) -> Finding:
     """Look at everything, without the network."""
     keys = inventory.key_variables()
-    config, rows, problems = _configuration()
+    config, rows, aliases, problems = _configuration()
     found = Finding(
         gensdk=gensdk.__version__,
         python=machine.python_line(),
         packages=machine.core_versions(),
         keys={name: bool(os.environ.get(name, "").strip()) for name in keys},
-        addresses=machine.addresses(keys),
+        addresses=machine.addresses(),
         extras=machine.extras(),
         devices=machine.devices(),
         cache=machine.model_cache(),
@@ -87,7 +94,7 @@ def look() -> Finding:
         proxies=machine.proxies(),
         problems=problems,
     )
-    found.problems += _problems(found)
+    found.problems += [*_missing(found), *obstacles(client, rows, aliases, found.extras)]
     return found
 
 
@@ -96,26 +103,18 @@ def as_values(found: Finding) -> dict[str, Any]:
     return {"usable": not found.problems, **asdict(found)}
 
 
-def _configuration() -> tuple[str | None, list[inventory.Default], list[str]]:
+def _configuration() -> tuple[str | None, list[inventory.Default], dict[str, object], list[str]]:
     try:
         file = inventory.config_file()
-        return (str(file) if file else None), inventory.defaults(), []
+        return (str(file) if file else None), inventory.defaults(), inventory.aliases(), []
     except ConfigurationError as error:
-        return None, [], [f"the configuration file is broken: {inventory.problem(error)}"]
+        return None, [], {}, [f"the configuration file is broken: {inventory.problem(error)}"]
 
 
-def _problems(found: Finding) -> Iterator[str]:
+def _missing(found: Finding) -> Iterator[str]:
     for name, version in found.packages.items():
         if version is None:
             yield f"the package {name} is missing: pip install gensdk"
-    local = next((extra for extra in found.extras if extra.name == "local"), None)
-    runs_here = local is not None and not local.missing
-    demo = [row for row in found.defaults if row.ability == "text" and row.source == "demo"]
-    if demo and not runs_here:
-        yield (
-            "no model can answer: set a provider's key (such as "
-            f'{inventory.first_key()}), or pip install "gensdk[local]"'
-        )
 
 
 def _lines(found: Finding) -> Iterator[str]:

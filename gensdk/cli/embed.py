@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-import gensdk
-
 from .guard import guard, in_loop
 from .inputs import model_of, text_lines
 from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, VerboseFlag
+from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
@@ -51,7 +50,7 @@ def embed(
 async def _embed(
     terminal: Terminal, inputs: Sequence[str], parameters: dict[str, Any], as_json: bool
 ) -> int:
-    async with gensdk.Client() as client:
+    async with open_client(terminal) as client:
         with terminal.waiting("embedding"):
             response = await client.embed(inputs, **parameters)
     if as_json:

@@ -37,6 +37,7 @@ from gensdk.errors import (
     printable,
 )
 
+from .inventory import REINSTALL, demos
 from .summary import attempt_lines
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "OUTPUT_CLOSED", "block", "exit_code"]
@@ -92,7 +93,10 @@ _ADVICE: tuple[tuple[type[GenSDKError], str], ...] = (
     (OutputValidationError, "raise --max-tokens if it was cut, simplify the schema, or use -m"),
     (InvalidResponseError, "try again; if it stays, report it to the provider"),
     (OutOfMemoryError, "free memory on the device, or choose a smaller model with -m"),
-    (ModelNotDownloadedError, "download the model first, or go online"),
+    (
+        ModelNotDownloadedError,
+        "check the name or the path after local:; a model from the hub is fetched once, online",
+    ),
     (LocalError, "'gensdk doctor' shows what local models run on"),
     (GenSDKError, "run it again with --debug to see more"),
 )
@@ -134,10 +138,13 @@ def _lines(error: GenSDKError) -> Iterator[str]:
 
 
 def _where(error: GenSDKError) -> str:
-    place = f"{error.provider}:{error.model}" if error.model else error.provider
-    facts = [place, f"status {error.status}" if error.status else None, error.code]
+    facts = [_place(error), f"status {error.status}" if error.status else None, error.code]
     facts += [f"request {error.request_id}" if error.request_id else None]
     return ", ".join(printable(str(fact), 200) for fact in facts if fact)
+
+
+def _place(error: GenSDKError) -> str | None:
+    return f"{error.provider}:{error.model}" if error.model else error.provider
 
 
 def _billed(error: GenSDKError) -> str:
@@ -165,6 +172,8 @@ def _advice(error: GenSDKError) -> str:
         successor = error.successor
         place = successor if ":" in successor else f"{error.provider}:{successor}"
         return printable(f"use its successor: -m {place}", 200)
+    if isinstance(error, ModelNotDownloadedError) and _place(error) in demos().values():
+        return f"{REINSTALL}, or choose another model with -m"
     wait = f"wait {error.retry_after:.0f} s, then " if error.retry_after else ""
     return wait + next(text for kind, text in _ADVICE if isinstance(error, kind))
 

@@ -23,22 +23,40 @@ AUDIO_FORMATS: Mapping[str, str] = {
     "pcm": "pcm",
 }  # fmt: skip
 
+_ONE_TO_STDOUT = "-o -: only a single file can go to stdout"
 _EXTENSIONS = {"jpeg": "jpg", "ogg": "opus"}
 
 
-def check_target(path: Path) -> None:
-    """Make sure that a file can be written, before a call is paid for.
+def check_target(path: Path, *, count: int = 1, as_json: bool = False) -> None:
+    """Make sure that what comes can be written, before a call is paid for.
+
+    Args:
+        path: What ``-o`` said.
+        count: Files that were asked for.
+        as_json: Whether the response is to be printed as JSON.
 
     Raises:
-        ConfigurationError: Its folder is not there or is not writable.
+        ConfigurationError: The folder is not there or not writable, something that is no file is
+            in the way, or stdout would have to take several things.
     """
     if path == STDOUT:
+        if count > 1:
+            raise ConfigurationError(_ONE_TO_STDOUT)
+        if as_json:
+            raise ConfigurationError("-o - and --json both write to stdout; give -o a file")
         return
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise ConfigurationError(f"-o {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise ConfigurationError(f"-o {path}: the folder {folder} is not writable")
+    if path.is_dir():
+        return
+    for target in _targets(path, count):
+        if target.exists() and not target.is_file():
+            raise ConfigurationError(
+                f"-o {target}: this is not a regular file; '-o -' writes to stdout"
+            )
 
 
 def format_of(path: Path, given: str | None, known: Mapping[str, str]) -> str | None:
@@ -64,16 +82,22 @@ def save(terminal: Terminal, path: Path, items: Sequence[Media]) -> list[Path]:
     """
     if path == STDOUT:
         if len(items) != 1:
-            raise ConfigurationError("-o -: only a single file can go to stdout")
+            raise ConfigurationError(_ONE_TO_STDOUT)
         terminal.data(items[0].data)
         return []
-    numbered = len(items) > 1 and not path.is_dir()
+    targets = [path] * len(items) if path.is_dir() else _targets(path, len(items))
     saved = []
-    for number, item in enumerate(items, 1):
-        target = path.with_name(f"{path.stem}-{number}{path.suffix}") if numbered else path
+    for target, item in zip(targets, items, strict=True):
         saved.append(item.save(target))
         _compare(terminal, saved[-1], item)
     return saved
+
+
+def _targets(path: Path, count: int) -> list[Path]:
+    """The file, or numbered neighbours of it where there are several."""
+    if count == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(1, count + 1)]
 
 
 def _compare(terminal: Terminal, path: Path, item: Media) -> None:

@@ -19,7 +19,23 @@ from gensdk.errors import GenSDKError, printable
 from .failures import INTERRUPTED, OUTPUT_CLOSED, block, exit_code
 from .terminal import Flags, OutputClosed, Terminal
 
-__all__ = ["guard", "in_loop"]
+__all__ = ["Told", "guard", "in_loop", "tell_failure"]
+
+_ENGINE_THREAD = "gensdk-"
+"""How the names of the threads begin that run models on this machine."""
+
+
+class Told(Exception):  # noqa: N818  # an end: whatever went wrong is on the terminal already
+    """A failure that has been told.
+
+    Attributes:
+        code: What the command ends with.
+    """
+
+    def __init__(self, code: int) -> None:
+        """Keep the code."""
+        super().__init__(code)
+        self.code = code
 
 
 def guard(flags: Flags, body: Callable[[Terminal], int]) -> NoReturn:
@@ -29,12 +45,15 @@ def guard(flags: Flags, body: Callable[[Terminal], int]) -> NoReturn:
         typer.Exit: Always.
     """
     terminal = Terminal(flags)
+    before = frozenset(threading.enumerate())
     with _log_to(terminal):
         try:
             code = _coded(terminal, body)
         except OutputClosed:
             terminal.abandon()
             code = OUTPUT_CLOSED
+    if _at_work(before):
+        _leave(code)  # the interpreter's own end would wait, or crash inside the engine
     raise typer.Exit(code)
 
 
@@ -47,14 +66,17 @@ def _coded(terminal: Terminal, body: Callable[[Terminal], int]) -> int:
         return INTERRUPTED
     except OutputClosed:
         raise
-    except GenSDKError as error:
-        terminal.break_line()
-        terminal.note(block(error, debug=terminal.flags.debug))
-        return exit_code(error)
+    except Told as told:
+        return told.code
     except Exception as error:  # noqa: BLE001  # the outermost place: a fault is told, not thrown
-        terminal.break_line()
-        terminal.note(block(error, debug=terminal.flags.debug))
-        return 1
+        return tell_failure(terminal, error)
+
+
+def tell_failure(terminal: Terminal, error: Exception) -> int:
+    """Show an error as a block of its own; returns the code that the command ends with."""
+    terminal.break_line()
+    terminal.note(block(error, debug=terminal.flags.debug))
+    return exit_code(error) if isinstance(error, GenSDKError) else 1
 
 
 def in_loop(work: Coroutine[Any, Any, int]) -> int:
@@ -99,16 +121,25 @@ class _Presses:
     def _press(self, *_: object) -> None:
         self._count += 1
         if self._count > 1 or self._task is None or self._task.done():
-            _leave_now()
+            _leave(INTERRUPTED)
         else:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
-def _leave_now() -> None:
-    """End the process with threads still at work; a spinner may have hidden the cursor."""
+def _at_work(before: frozenset[threading.Thread]) -> bool:
+    """Whether a local model is still inside a load or a step that nothing can cut short."""
+    begun = frozenset(threading.enumerate()) - before
+    return any(thread.name.startswith(_ENGINE_THREAD) for thread in begun)
+
+
+def _leave(code: int) -> None:
+    """End the process with threads still at work; a spinner may have hidden the cursor.
+
+    ``Terminal`` has flushed all it wrote; a flush here could wait for a reader that is stuck.
+    """
     if sys.stderr is not None and sys.stderr.isatty():
-        os.write(sys.stderr.fileno(), b"\x1b[?25h\n")
-    os._exit(INTERRUPTED)
+        os.write(sys.stderr.fileno(), b"\x1b[?25h" + b"\n" * (code == INTERRUPTED))
+    os._exit(code)
 
 
 class _Handler(logging.Handler):

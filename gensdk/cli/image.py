@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-import gensdk
-
 from .files import IMAGE_FORMATS, check_target, format_of
 from .guard import guard, in_loop
 from .inputs import model_of, whole_text
 from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, VerboseFlag
 from .saved import report
+from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
@@ -65,7 +64,7 @@ def image(
     """Make pictures of a prompt, or edit some; prints the files' names."""
 
     def body(terminal: Terminal) -> int:
-        check_target(output)
+        check_target(output, count=count or 1, as_json=as_json)
         parameters = {
             "model": model_of(model), "n": count, "size": size, "quality": quality, "seed": seed,
             "format": format_of(output, file_format, IMAGE_FORMATS), "images": edit or None,
@@ -80,7 +79,7 @@ def image(
 async def _draw(
     terminal: Terminal, prompt: str, output: Path, parameters: dict[str, Any], as_json: bool
 ) -> int:
-    async with gensdk.Client() as client:
+    async with open_client(terminal) as client:
         with terminal.waiting("drawing", bar=True):
             response = await client.image(prompt, **parameters)
     report(terminal, response, output, response.images, "images", as_json=as_json)

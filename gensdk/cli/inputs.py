@@ -32,15 +32,22 @@ def whole_text(words: Sequence[str] | None, *, what: str = "prompt") -> str:
 
 
 def text_lines(texts: Sequence[str] | None, *, what: str = "text") -> list[str]:
-    """Several texts: the arguments, or the lines of stdin that are not blank.
+    """Several texts: the arguments, with the lines of stdin that are not blank in place of ``-``.
+
+    No arguments stand for stdin too, where it is no terminal.
 
     Raises:
         ConfigurationError: There is no text, or it is not UTF-8.
     """
-    if texts and list(texts) != [STDIN]:
-        return [_utf8(text, what) for text in texts]
     if not texts:
         _need_stdin(what)
+    found: list[str] = []
+    for text in texts or [STDIN]:
+        found += _stdin_lines(what) if text == STDIN else [_utf8(text, what)]
+    return found
+
+
+def _stdin_lines(what: str) -> list[str]:
     text = _something(stdin_text(), what)
     return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
 

@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from gensdk._registry import Registry
-from gensdk._settings import DEMO_MODELS, ENVIRONMENT, default_model, file_models
+from gensdk._resolve import DefaultModel, ModelLike
+from gensdk._settings import DEMO_MODELS, ENVIRONMENT
 from gensdk.catalog import DEFAULTS, lifecycle
 from gensdk.catalog.compatible import OPENAI, PRESETS
-from gensdk.errors import GenSDKError, UnknownModelError
+from gensdk.client import Client
+from gensdk.errors import GenSDKError
 from gensdk.types import ABILITIES, Ability
 
 __all__ = [
+    "REINSTALL",
     "Default",
     "Provider",
+    "aliases",
     "config_file",
     "defaults",
     "demos",
@@ -30,6 +33,10 @@ __all__ = [
     "problem",
     "providers",
 ]
+
+
+REINSTALL = "install gensdk from its wheel: pip install --force-reinstall gensdk"
+"""What to do where files of gensdk itself are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ def providers(environ: Mapping[str, str] = os.environ) -> list[Provider]:
     """Every provider there is, with what the catalogue knows of its key."""
     rows = {OPENAI.name: OPENAI, **PRESETS}
     found = []
-    for name in Registry({}).names():
+    for name in Client().providers():
         row = rows.get(name)
         key = row.key_env if row else None
         required = bool(row and row.key_required)
@@ -90,14 +97,32 @@ def first_key() -> str:
     return next(row.key_env for row in DEFAULTS if row.ability == "text")
 
 
-def defaults(environ: Mapping[str, str] = os.environ) -> list[Default]:
+def defaults() -> list[Default]:
     """The default of each ability, in the order in which the client looks for it.
 
     Raises:
         ConfigurationError: The configuration file cannot be read.
     """
-    named = file_models(environ)
-    return [_default(ability, named, environ) for ability in ABILITIES]
+    found = Client().defaults()
+    return [_default(ability, found.get(ability)) for ability in ABILITIES]
+
+
+def aliases() -> dict[str, object]:
+    """The aliases in force, by name.
+
+    Raises:
+        ConfigurationError: The configuration file cannot be read.
+    """
+    return dict(Client().aliases())
+
+
+def config_file() -> Path | None:
+    """The TOML file that models and aliases come from.
+
+    Raises:
+        ConfigurationError: A file that would be read is broken.
+    """
+    return Client().config_file()
 
 
 def demos() -> dict[str, str]:
@@ -105,39 +130,23 @@ def demos() -> dict[str, str]:
     return {str(ability): model for ability, model in DEMO_MODELS.items()}
 
 
-def config_file(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The TOML file that models and aliases come from.
-
-    Raises:
-        ConfigurationError: A file that would be read is broken.
-    """
-    named = environ.get("GENSDK_CONFIG")
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    usual = [Path("gensdk.toml"), Path("pyproject.toml"), home / "gensdk" / "config.toml"]
-    for path in [Path(named)] if named else usual:
-        if named or (path.is_file() and file_models({"GENSDK_CONFIG": str(path)})):
-            file_models({"GENSDK_CONFIG": str(path)})
-            return path
-    return None
-
-
-def _default(
-    ability: Ability, named: Mapping[str, str | list[str]], environ: Mapping[str, str]
-) -> Default:
-    variable = ENVIRONMENT[ability]
-    said = [name.strip() for name in environ.get(variable, "").split(",") if name.strip()]
-    if said:
-        return Default(ability, said if len(said) > 1 else said[0], variable)
-    if ability in named:
-        return Default(ability, named[ability], "configuration file")
-    try:
-        model = default_model(ability, environ)
-    except UnknownModelError:
+def _default(ability: Ability, found: DefaultModel | None) -> Default:
+    if found is None:
         keys = ", ".join(dict.fromkeys(row.key_env for row in DEFAULTS if row.ability == ability))
-        return Default(ability, None, "none", f"set {variable}" + (f" or {keys}" if keys else ""))
-    if model == DEMO_MODELS.get(ability):
+        advice = f"set {ENVIRONMENT[ability]}" + (f" or {keys}" if keys else "")
+        return Default(ability, None, "none", advice)
+    model = _names(found.model)
+    if found.source == "demo":
         return Default(ability, model, "demo", "a demonstration; set a key or choose a model")
-    return Default(ability, model, "catalogue", ending(model, datetime.now(UTC).date()))
+    if found.source == "catalogue":
+        today = datetime.now(UTC).date()
+        return Default(ability, model, "catalogue", ending(str(model), today))
+    place = found.place if found.source == "environment" else "configuration file"
+    return Default(ability, model, place)
+
+
+def _names(model: ModelLike) -> str | list[str]:
+    return [str(item) for item in model] if isinstance(model, list) else str(model)
 
 
 def ending(model: str, today: date) -> str:

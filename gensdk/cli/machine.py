@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gensdk.catalog.compatible import OPENAI, PRESETS
+
 __all__ = [
     "Cache",
     "Extra",
@@ -26,6 +28,7 @@ __all__ = [
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 _EVERYTHING = "all"
+_AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -103,10 +106,12 @@ def proxies(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: _bare(environ[name]) for name in names if environ.get(name)}
 
 
-def addresses(key_variables: list[str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def addresses(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables that lead a provider's calls elsewhere, by name, without passwords."""
-    names = [f"{key.removesuffix('_API_KEY')}_BASE_URL" for key in key_variables]
-    return {name: _bare(environ[name]) for name in dict.fromkeys(names) if environ.get(name)}
+    from gensdk.backends.compatible import base_url_variable
+
+    names = [_AZURE_ENDPOINT, *map(base_url_variable, (OPENAI.name, *PRESETS))]
+    return {name: _bare(environ[name]) for name in sorted(names) if environ.get(name)}
 
 
 def _requirements() -> Iterator[tuple[str, str | None]]:
@@ -154,4 +159,6 @@ def _bare(address: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "(not an address)"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{port}{parts.path}"

@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gensdk._settings import file_models
-from gensdk.types import ABILITIES
-
 from .guard import guard
-from .inventory import Default, Provider, config_file, defaults, demos, providers
+from .inventory import Default, Provider, aliases, config_file, defaults, demos, providers
 from .options import DebugFlag
 from .table import columns
 from .terminal import Flags, Terminal
@@ -32,18 +29,17 @@ def models(
     """Show providers, the default model of each ability, aliases and demos. Asks nobody."""
 
     def body(terminal: Terminal) -> int:
-        aliases = {name: model for name, model in file_models().items() if name not in ABILITIES}
-        file = config_file()
+        known, file = aliases(), config_file()
         if as_json:
             terminal.json({
                 "providers": [asdict(provider) for provider in providers()],
                 "defaults": {row.ability: _without_ability(row) for row in defaults()},
-                "aliases": aliases,
+                "aliases": known,
                 "config_file": str(file) if file else None,
                 "demos": demos(),
             })  # fmt: skip
             return 0
-        for line in _lines(aliases, str(file) if file else ""):
+        for line in _lines(known, str(file) if file else ""):
             terminal.line(line)
         return 0
 
@@ -54,7 +50,7 @@ def _without_ability(row: Default) -> dict[str, object]:
     return {"model": row.model, "source": row.source, "note": row.note}
 
 
-def _lines(aliases: dict[str, str | list[str]], file: str) -> Iterator[str]:
+def _lines(known: dict[str, object], file: str) -> Iterator[str]:
     yield "Providers (write PROVIDER:MODEL after -m)"
     yield from columns([(provider.name, _key(provider)) for provider in providers()])
     yield ""
@@ -64,16 +60,16 @@ def _lines(aliases: dict[str, str | list[str]], file: str) -> Iterator[str]:
     ])  # fmt: skip
     yield ""
     yield f"Aliases ({file})" if file else "Aliases (no configuration file)"
-    yield from columns([(name, _named(model)) for name, model in aliases.items()])
+    yield from columns([(name, _named(model)) for name, model in known.items()])
     yield ""
     yield "Built-in demonstration models"
     yield from columns(list(demos().items()))
 
 
-def _named(model: str | list[str] | None) -> str:
-    if model is None:
-        return "-"
-    return model if isinstance(model, str) else ", ".join(model)
+def _named(model: object) -> str:
+    if isinstance(model, list):
+        return ", ".join(map(str, model))
+    return "-" if model is None else str(model)
 
 
 def _key(provider: Provider) -> str:

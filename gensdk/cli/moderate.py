@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-import gensdk
-
 from .guard import guard, in_loop
 from .inputs import model_of, text_lines
 from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, VerboseFlag
+from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
@@ -53,7 +52,7 @@ def moderate(
 async def _judge(
     terminal: Terminal, inputs: Sequence[str], parameters: dict[str, Any], as_json: bool
 ) -> int:
-    async with gensdk.Client() as client:
+    async with open_client(terminal) as client:
         with terminal.waiting("judging"):
             response = await client.moderate(inputs, **parameters)
     if as_json:

@@ -20,6 +20,7 @@ class Waiting:
     def __init__(self, label: str, stream: TextIO | None, *, bar: bool) -> None:
         """Prepare the line; ``bar`` adds a bar that moves without a known end."""
         self._progress: Progress | None = None
+        self._label = label
         if stream is None:
             return
         columns: list[ProgressColumn] = [SpinnerColumn(), _Label()]
@@ -32,7 +33,7 @@ class Waiting:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._progress.add_task(label, total=None)
+        self._task = self._progress.add_task(label, total=None)
 
     def start(self) -> None:
         """Show it."""
@@ -44,6 +45,12 @@ class Waiting:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+    def loading(self, model: str | None) -> None:
+        """Say that a model is loaded before the work begins; None takes it back."""
+        if self._progress is not None:
+            label = f"loading {model}, then {self._label}" if model else self._label
+            self._progress.update(self._task, description=label)
 
     def above(self, text: str) -> bool:
         """Print a line above it; False where nothing is shown and the caller has to."""

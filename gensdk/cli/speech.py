@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-import gensdk
-
 from .files import AUDIO_FORMATS, check_target, format_of
 from .guard import guard, in_loop
 from .inputs import model_of, whole_text
 from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, VerboseFlag
 from .saved import report
+from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
@@ -55,7 +54,7 @@ def speech(
     """Speak a text of any length; prints the file's name."""
 
     def body(terminal: Terminal) -> int:
-        check_target(output)
+        check_target(output, as_json=as_json)
         parameters = {
             "model": model_of(model), "voice": voice, "instructions": instructions,
             "speed": speed, "format": format_of(output, audio_format, AUDIO_FORMATS),
@@ -70,7 +69,7 @@ def speech(
 async def _speak(
     terminal: Terminal, said: str, output: Path, parameters: dict[str, Any], as_json: bool
 ) -> int:
-    async with gensdk.Client() as client:
+    async with open_client(terminal) as client:
         with terminal.waiting("speaking", bar=True):
             response = await client.speech(said, **parameters)
     report(terminal, response, output, (response.audio,), "audio", as_json=as_json)

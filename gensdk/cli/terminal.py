@@ -119,6 +119,11 @@ class Terminal:
             waiting.stop()
             self._waiting = None
 
+    def loading(self, model: str | None) -> None:
+        """Say that a model is loaded first; None takes it back."""
+        if self._waiting is not None:
+            self._waiting.loading(model)
+
     def break_line(self) -> None:
         """Leave the line a text was cut off in, so that a message begins on its own."""
         if self._line_open and self._out.isatty():

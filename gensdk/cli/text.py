@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 import gensdk
-from gensdk.errors import UnsupportedFeatureError
+from gensdk.errors import ConfigurationError, UnsupportedFeatureError
 from gensdk.types import RefusalDelta, TextDelta, TextResponse
 
 from .guard import guard, in_loop
 from .inputs import model_of, schema_of, whole_text
 from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, VerboseFlag
+from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
@@ -96,6 +97,9 @@ def text(
     }  # fmt: skip
 
     def body(terminal: Terminal) -> int:
+        if raw and (as_json or schema):
+            other = "--json" if as_json else "--schema"
+            raise ConfigurationError(f"--raw and {other}: JSON always escapes control characters")
         words = whole_text(prompt)
         asking = Asking(
             [words, *attach] if attach else words,
@@ -111,7 +115,7 @@ def text(
 
 
 async def _ask(terminal: Terminal, asking: Asking) -> int:
-    async with gensdk.Client() as client:
+    async with open_client(terminal) as client:
         if asking.streams:
             response = await _streamed(client, terminal, asking)
         else:

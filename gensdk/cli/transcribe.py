@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-import gensdk
 from gensdk.errors import ConfigurationError
 from gensdk.types import Media, TranscriptionResponse
 
 from .guard import guard, in_loop
 from .inputs import model_of, stdin_bytes
 from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, VerboseFlag
+from .session import open_client
 from .subtitles import cues, srt, timed_text, vtt
 from .summary import tell
 from .terminal import Flags, Terminal
@@ -63,8 +63,9 @@ def transcribe(
     timestamps: Annotated[Times | None, typer.Option(help="Time segments or words.")] = None,
     language: Annotated[str | None, typer.Option(help="ISO 639-1 code, where known.")] = None,
     shape: Annotated[
-        Shape, typer.Option("--format", help="srt and vtt ask for segment times.")
-    ] = Shape.TEXT,
+        Shape | None,
+        typer.Option("--format", help="text unless said; srt and vtt ask for segment times."),
+    ] = None,
     as_json: JsonFlag = False,
     timeout: Seconds = None,
     verbose: VerboseFlag = False,
@@ -72,18 +73,26 @@ def transcribe(
     debug: DebugFlag = False,
 ) -> None:
     """Write down what is said."""
-    form = Shape.JSON if as_json else shape
-    times = timestamps or (Times.SEGMENT if form in {Shape.SRT, Shape.VTT} else None)
-    parameters = {
-        "model": model_of(model), "language": language, "timeouts": timeout,
-        "timestamps": times.value if times else None,
-    }  # fmt: skip
 
     def body(terminal: Terminal) -> int:
+        form = _shape(shape, as_json=as_json)
+        times = timestamps or (Times.SEGMENT if form in {Shape.SRT, Shape.VTT} else None)
+        parameters = {
+            "model": model_of(model), "language": language, "timeouts": timeout,
+            "timestamps": times.value if times else None,
+        }  # fmt: skip
         hearing = Hearing(_sound(audio), parameters, form, timestamps)
         return in_loop(_hear(terminal, hearing))
 
     guard(Flags(verbose, quiet, debug), body)
+
+
+def _shape(given: Shape | None, *, as_json: bool) -> Shape:
+    if not as_json:
+        return given or Shape.TEXT
+    if given not in {None, Shape.JSON}:
+        raise ConfigurationError(f"--json and --format {given} print the transcript in two ways")
+    return Shape.JSON
 
 
 def _sound(path: Path) -> Path | Media:
@@ -98,7 +107,7 @@ def _sound(path: Path) -> Path | Media:
 
 
 async def _hear(terminal: Terminal, hearing: Hearing) -> int:
-    async with gensdk.Client() as client:
+    async with open_client(terminal) as client:
         with terminal.waiting("listening", bar=True):
             response = await client.transcribe(hearing.audio, **hearing.parameters)
     if hearing.shape is Shape.JSON:

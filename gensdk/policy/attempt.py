@@ -10,7 +10,6 @@ from typing import Any, Literal
 from gensdk.errors import (
     GenSDKError,
     InvalidResponseError,
-    OutcomeUnknownError,
     Phase,
     StreamInterruptedError,
     TimedOutError,
@@ -20,6 +19,7 @@ from gensdk.types import Attempt, Response
 
 from .call import Call, Outcome, Step
 from .hooks import AttemptFinished
+from .paid import outcome_unknown
 from .stream import OpenStream, close
 
 __all__ = ["Attempter", "Invoke", "refused"]
@@ -40,8 +40,13 @@ class Attempter:
         return self._run
 
     async def _run(self, call: Call) -> Outcome:
-        if call.streaming:
-            return await self._open(call)
+        call.sending = True
+        try:
+            return await (self._open(call) if call.streaming else self._whole(call))
+        finally:
+            call.sending = False
+
+    async def _whole(self, call: Call) -> Outcome:
         async with _recorded(call) as record, _clock(call, call.phases.attempt, "attempt"):
             response: Response = await self._invoke(call)
             if not isinstance(response, Response):
@@ -122,7 +127,7 @@ async def _recorded(call: Call) -> AsyncIterator[_Record]:
     try:
         yield record
     except GenSDKError as error:
-        final = _outcome_unknown(call, call.blame(error))
+        final = outcome_unknown(call, call.blame(error))
         refused = isinstance(final, UnsupportedFeatureError) and final.status is None
         record.add("skipped" if refused else "error", final)
         if final is error:
@@ -136,19 +141,6 @@ async def _recorded(call: Call) -> AsyncIterator[_Record]:
         raise
     if not record.streaming:
         record.add("ok")
-
-
-def _outcome_unknown(call: Call, error: GenSDKError) -> GenSDKError:
-    """A paid request that was sent and timed out here is not known to have failed."""
-    if not isinstance(error, TimedOutError) or error.billed == "no" or not call.paid_once:
-        return error
-    return OutcomeUnknownError(
-        f"{error.message}; {call.here} may still finish, and bill, this {call.ability} request, "
-        "so it is not sent again. Retry(unknown_outcome=True) repeats it all the same",
-        provider=error.provider,
-        model=error.model,
-        request_id=error.request_id,
-    )
 
 
 @asynccontextmanager

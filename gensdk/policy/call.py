@@ -86,12 +86,16 @@ class Hop:
 
 @dataclass(slots=True)
 class Call:
-    """The state of one logical call. Forks share its attempts, warnings and deadline.
+    """The state of one logical call. Forks share its attempts, warnings, rescues and deadline.
 
     Attributes:
         clock: Seconds on the event loop's clock.
         deadline: Moment on that clock at which the whole call must be over.
         delay_s: Seconds waited before the attempt that comes next.
+        lost: Answers that were lost at earlier hops, and may have been paid for.
+        sending: Whether an attempt is under way.
+        last_try: Whether the attempt under way is the last, because the whole has failed.
+        rescued: What had been answered of a request in parts when a hop failed on the rest.
     """
 
     ability: Ability
@@ -113,6 +117,10 @@ class Call:
     idempotency_key: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     warnings: list[ResponseWarning] = field(default_factory=list)
+    lost: int = 0
+    sending: bool = False
+    last_try: bool = False
+    rescued: list[Response] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Mint the id of the call; it is the idempotency key of all its attempts too."""
@@ -151,11 +159,13 @@ class Call:
         return self.ability in PAID_ONCE and not self.here.facts.local
 
     def blame(self, error: GenSDKError) -> GenSDKError:
-        """Fill in which provider and model an error comes from."""
+        """Fill in which provider and model an error comes from; here on this machine it is free."""
         if error.provider is None:
             error.provider = self.here.provider
         if error.model is None:
             error.model = self.here.model
+        if self.here.facts.local:
+            error.billed = "no"
         return error
 
 

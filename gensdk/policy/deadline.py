@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from gensdk.errors import Billed, GenSDKError, OutcomeUnknownError, TimedOutError
+from gensdk.errors import GenSDKError, OutcomeUnknownError, TimedOutError
 
 from .call import PAID_ONCE, Call, Outcome, Step
 
@@ -36,11 +36,10 @@ class Deadline:
 def _over(call: Call) -> GenSDKError:
     message = f"the call took longer than the {call.phases.total:g} s allowed in total"
     last = call.attempts[-1] if call.attempts else None
-    in_flight = last is not None and last.outcome == "cancelled" and last.billed != "no"
+    in_flight = [one for one in call.attempts if one.outcome == "cancelled" and one.billed != "no"]
     provider, model = (last.provider, last.model) if last else (None, None)
     if in_flight and call.ability in PAID_ONCE:
         return OutcomeUnknownError(
             f"{message}; the last request may still be billed", provider=provider, model=model
         )
-    billed: Billed = "maybe" if in_flight else "no"
-    return TimedOutError(message, phase="total", billed=billed, provider=provider, model=model)
+    return TimedOutError(message, phase="total", provider=provider, model=model)

@@ -11,6 +11,7 @@ from gensdk.types import Attempt, Cost, Response, ResponseWarning, Timing
 
 from .call import Call, Outcome, Step
 from .hooks import CallFinished, CallStarted
+from .paid import worst
 from .price import price
 from .stream import OpenStream
 
@@ -36,7 +37,7 @@ class Observer:
             try:
                 outcome = await step(call)
             except GenSDKError as error:
-                error.attempts = tuple(call.attempts)
+                _account(call, error)
                 _tell(call, error.kind, None)
                 raise
             except BaseException as error:
@@ -49,6 +50,14 @@ class Observer:
             return response
 
         return observed
+
+
+def _account(call: Call, error: GenSDKError) -> None:
+    """Put on an error what the whole call did: its tries, their price, what came of them."""
+    error.attempts = tuple(call.attempts)
+    error.billed = worst(error, call.attempts)
+    if error.partial is None and call.rescued:
+        error.partial = call.rescued[0]
 
 
 def _watch(call: Call, stream: OpenStream[Any]) -> OpenStream[Any]:

@@ -77,9 +77,10 @@ class Retry:
             error: What the last try ended with.
             call: The call, at its hop.
             tries: Tries made at this hop.
-            lost: How many of them lost an answer that may have been paid for.
+            lost: How often this call has lost an answer that may have been paid for, here and
+                at earlier hops.
         """
-        if tries >= self.attempts:
+        if tries >= self.attempts or call.last_try:
             return False
         if isinstance(error, OutcomeUnknownError):
             return self.unknown_outcome
@@ -167,7 +168,7 @@ class Retrier:
             try:
                 outcome = await step(call)
             except GenSDKError as error:
-                if not call.retry.allows(error, call, 1, _lost(error)):
+                if not call.retry.allows(error, call, 1, call.lost + _lost(error)):
                     raise
                 return await _Again(call, step, tokens, self._jitter, error).run()
             tokens.give(REWARD)
@@ -192,7 +193,7 @@ class _Again:
         self._tokens = tokens
         self._jitter = jitter
         self._first: GenSDKError | None = first
-        self._lost = 0
+        self._lost = call.lost
         self._taken = 0.0
         self._wait_s = 0.0
 

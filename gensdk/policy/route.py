@@ -24,6 +24,7 @@ from gensdk.errors import (
 from gensdk.types import Response
 
 from .call import Call, Hop, Outcome, Step
+from .paid import bought, lost
 from .retry import Retry
 from .timeouts import Timeouts
 
@@ -57,6 +58,11 @@ class Route:
     model that is retired or not found, an unusable answer, or a local failure; also where a hop
     cannot serve the request at all (found before anything is sent). Never on an invalid request,
     blocked content, a cancelled call or bad credentials, unless ``on`` says so.
+
+    Pictures and speech are not bought twice. Once the call has been billed, or may well have been
+    (a part was answered, the outcome of a request is not known, two answers were lost), only hops
+    on this machine follow, unless ``Retry(unknown_outcome=True)`` says otherwise. A 5xx that the
+    server answered does not count, nor does an answer that ``accept`` refused.
 
     Args:
         hops: Model names (``"openai:gpt-6-luna"``), aliases, bound models.
@@ -140,16 +146,19 @@ class Router:
 
     async def _over_hops(self, call: Call, step: Step) -> Outcome:
         failed: dict[int, GenSDKError] = {}
-        index = 0
+        index = since = 0
         while index < len(call.hops):
             hop = call.hops[index]
             try:
                 return await _at(hop, call, step, f"-{index}" if index else "")
             except GenSDKError as error:
                 failed[index] = error
-                following = _next(call, index, error)
+                if error.code == NOT_ACCEPTED:  # the user's own test wants it made again
+                    since = len(call.attempts)
+                following = _next(call, index, error, paid=bought(call, since))
                 if following is None:
                     raise
+                call.lost = lost(call.attempts[since:])
             if following < len(call.hops):
                 to = call.hops[following]
                 logger.warning("%s failed (%s); trying %s", hop, failed[index].kind, to)
@@ -160,16 +169,22 @@ class Router:
         )
 
 
-def _next(call: Call, index: int, error: GenSDKError) -> int | None:
+def _next(call: Call, index: int, error: GenSDKError, *, paid: bool) -> int | None:
     """The next hop that may answer after an error: past the end where there is none left.
 
-    None where this error ends the call.
+    ``paid`` leaves out every hop that costs money. None where this error ends the call.
     """
     hops, moves_on = call.hops, call.route.moves_on
     if index == len(hops) - 1:
         return len(hops) if moves_on(error, hops[index]) else None
-    after = range(index + 1, len(hops))
-    return next((at for at in after if moves_on(error, hops[at])), None)
+    after = [at for at in range(index + 1, len(hops)) if moves_on(error, hops[at])]
+    free = [at for at in after if hops[at].facts.local or not paid]
+    if after and not free:
+        error.add_note(
+            f"{hops[after[0]]} was not tried: this {call.ability} request may be paid for already "
+            "(see error.attempts); Retry(unknown_outcome=True) buys it again"
+        )
+    return next(iter(free), None)
 
 
 async def _at(hop: Hop, call: Call, step: Step, mark: str) -> Outcome:

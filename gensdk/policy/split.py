@@ -7,7 +7,7 @@ import asyncio
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gensdk.errors import InvalidResponseError, UnsupportedFeatureError
 from gensdk.types import (
@@ -20,6 +20,7 @@ from gensdk.types import (
     Media,
     Request,
     Response,
+    ResponseWarning,
     SpeechRequest,
     SpeechResponse,
     TextRequest,
@@ -53,7 +54,13 @@ class Splitter:
             if call.streaming:
                 raise refused(call, _cannot_stream(call))
             forks = [call.fork(request=part, mark=f"-{i}") for i, part in enumerate(parts)]
-            return _JOINS[call.ability](await _all(step, forks))
+            group = _Parts(step, forks)
+            try:
+                answers = await group.run()
+            except BaseException:
+                call.rescued += _rescued(call, group.answers)
+                raise
+            return _JOINS[call.ability](answers)
 
         return split
 
@@ -66,21 +73,75 @@ def _cannot_stream(call: Call) -> UnsupportedFeatureError:
     )
 
 
-async def _all(step: Step, calls: list[Call]) -> list[Any]:
-    """Run the parts, a few at a time. The first failure stops the others and is raised."""
-    places = asyncio.Semaphore(AT_ONCE)
+class _Parts:
+    """The parts of one request under way, a few at a time."""
 
-    async def one(call: Call) -> Outcome:
-        async with places:
-            return await step(call)
+    def __init__(self, step: Step, calls: list[Call]) -> None:
+        self.answers: list[Response | None] = [None] * len(calls)
+        self._step = step
+        self._calls = calls
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._tasks: list[asyncio.Task[Outcome]] = []
+        self._failure: Exception | None = None
 
-    tasks: list[asyncio.Task[Outcome]] = []
+    async def run(self) -> list[Any]:
+        """Run them all. The first failure is raised and ends the others, see ``_failed``."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index in range(len(self._calls)):
+                    self._tasks.append(group.create_task(self._one(index)))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        if self._failure is not None:
+            raise self._failure
+        return [task.result() for task in self._tasks]
+
+    async def _one(self, index: int) -> Outcome:
+        call = self._calls[index]
+        async with self._places:
+            if self._failure is not None:  # an eager task begins before ``_failed`` can see it
+                return None
+            try:
+                answer = self.answers[index] = cast("Response", await self._step(call))
+            except Exception as error:
+                if not call.paid_once:
+                    raise  # the group cancels the others
+                self._failed(error)
+                return None
+        return answer
+
+    def _failed(self, error: Exception) -> None:
+        """Let paid requests that were sent come to their end, and begin no other."""
+        self._failure = self._failure or error
+        for task, call in zip(self._tasks, self._calls, strict=False):
+            call.last_try = True
+            if not call.sending:
+                task.cancel()
+
+
+def _gap(answers: Sequence[Response | None]) -> int:
+    return next((at for at, answer in enumerate(answers) if answer is None), len(answers))
+
+
+def _rescued(call: Call, answers: Sequence[Response | None]) -> list[Response]:
+    """The answers there are, as one response; none where they cannot be one.
+
+    Vectors end at the first gap: behind it they would stand for other inputs.
+    """
+    found = [answer for answer in answers if answer is not None]
+    if call.ability == "embed":
+        found = [answer for answer in answers[: _gap(answers)] if answer is not None]
+    missing = ", ".join(str(at) for at, answer in enumerate(answers, 1) if answer is None)
+    told = f"of the {len(answers)} parts of this request these have no answer: {missing}"
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(call)) for call in calls]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+        joined = _JOINS[call.ability](found) if found else None
+    except InvalidResponseError:
+        return []
+    if joined is None:
+        return []
+    warnings = (*joined.warnings, ResponseWarning(kind="other", message=told))
+    facts = {"provider": call.here.provider, "model": joined.model or call.here.model}
+    return [joined.replace(warnings=warnings, finish_reason="error", **facts)]
 
 
 # ------------------------------------------------------------------------------ the parts

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from gensdk.errors import GenSDKError, StreamInterruptedError, TimedOutError
+from gensdk.errors import ConfigurationError, GenSDKError, StreamInterruptedError, TimedOutError
 from gensdk.types import (
     AudioChunk,
     Finished,
@@ -27,10 +28,12 @@ from gensdk.types import (
 )
 
 from .call import Call
+from .paid import outcome_unknown, worst
 
 __all__ = ["OpenStream", "Watch", "close", "partial_response"]
 
 EventT = TypeVar("EventT", bound=StreamEvent)
+ErrorT = TypeVar("ErrorT", bound=GenSDKError)
 Ending = Callable[[Response | None, BaseException | None], None]
 
 
@@ -107,11 +110,14 @@ class OpenStream(Generic[EventT]):
     """A stream whose first output has arrived. Iterate it, then ``close`` it.
 
     At the end ``settle`` closes the record of the attempt, then ``finish`` completes the
-    response, then the ``on_end`` callbacks run: in that order, once.
+    response, then the ``on_end`` callbacks run: in that order, once. They run too, on the loop,
+    when a stream that was never closed is collected.
+
+    One task reads. Another may ``close`` the stream meanwhile, which ends the reader's wait.
 
     Raises from iteration: ``StreamInterruptedError`` where the stream ends without its final
-    event, ``TimedOutError`` for the phases ``idle`` and ``total``, and the provider's own error;
-    each with ``partial``.
+    event, ``TimedOutError`` for the phases ``idle`` and ``total`` (``OutcomeUnknownError`` where
+    the call is paid for once), and the provider's own error; each with ``partial``.
     """
 
     def __init__(self, call: Call, first: EventT, events: AsyncIterator[EventT]) -> None:
@@ -123,6 +129,10 @@ class OpenStream(Generic[EventT]):
         self._seen: list[EventT] = []
         self._watch = Watch(call.phases.idle, call.deadline)
         self._endings: list[Ending] = []
+        self._loop = asyncio.get_running_loop()
+        self._reader: asyncio.Task[Any] | None = None
+        self._stopped: asyncio.Event | None = None
+        self._closed = asyncio.Event()
         self._over = False
         self.settle: Ending = _nothing
         self.finish: Callable[[Response], Response] = _as_it_is
@@ -143,14 +153,19 @@ class OpenStream(Generic[EventT]):
             if self._first is not None:
                 event, self._first = self._first, None
             else:
-                with self._watch:
-                    event = await anext(self._events)
+                event = await self._read()
         except StopAsyncIteration:
+            if self._over:  # closed by another task
+                await self._closed.wait()
+                raise
             raise await self._broken(
                 StreamInterruptedError("the stream ended without its final event")
             ) from None
         except GenSDKError as error:
-            raise await self._broken(error)  # noqa: B904  # the same error, completed
+            final = await self._broken(error)
+            if final is error:
+                raise
+            raise final from error
         except BaseException as error:
             await self.close(error)
             raise
@@ -159,6 +174,40 @@ class OpenStream(Generic[EventT]):
         if not isinstance(event, ImagePreview):
             self._seen.append(event)
         return event
+
+    def claim(self) -> None:
+        """Raise ``ConfigurationError`` while another task waits for the next event."""
+        if self._reader is not None:
+            raise ConfigurationError(
+                "two tasks read this stream at once; read it in one and hand the events on"
+            )
+
+    async def _read(self) -> EventT:
+        """Wait for the next event, as the one reader."""
+        reader = self._reader = cast("asyncio.Task[Any]", asyncio.current_task())
+        before = reader.cancelling()
+        try:
+            with self._watch:
+                event = await anext(self._events)
+        except asyncio.CancelledError:
+            if self._stopped is None or reader.cancelling() > before + 1:
+                raise  # the reader itself was cancelled
+            raise StopAsyncIteration from None
+        finally:
+            self._reader = None
+            if self._stopped is not None:
+                reader.uncancel()
+                self._stopped.set()
+        if self._over:  # the backend did not mind being cancelled
+            raise StopAsyncIteration
+        return event
+
+    async def _stop_reader(self) -> None:
+        """End the wait of a task that reads: a generator cannot be closed while it runs."""
+        if self._reader is not None:
+            self._stopped = asyncio.Event()
+            self._reader.cancel()
+            await self._stopped.wait()
 
     async def _finished(self, event: EventT) -> EventT:
         response: Response = event.response  # type: ignore[union-attr]  # it is Finished
@@ -169,16 +218,32 @@ class OpenStream(Generic[EventT]):
         self.call.blame(error)
         if error.partial is None:
             error.partial = self.partial()
-        await self.close(error)
+        final = outcome_unknown(self.call, error)
+        await self.close(final)
+        return self._account(final)
+
+    def _account(self, error: ErrorT) -> ErrorT:
         error.attempts = tuple(self.call.attempts)
+        error.billed = worst(error, self.call.attempts)
         return error
+
+    def left_early(self) -> StreamInterruptedError:
+        """The error for one who reads on after the stream was closed."""
+        error = StreamInterruptedError(
+            "the stream was closed before its end", partial=self.partial(), billed="no"
+        )
+        self.call.blame(error)
+        return self._account(error)
 
     def partial(self) -> Response | None:
         """What has arrived so far."""
         return partial_response(self.call, self._seen)
 
     async def close(self, error: BaseException | None = None) -> None:
-        """Close the connection, or stop the device. May be called twice.
+        """Close the connection, or stop the device.
+
+        May be called twice, and by another task than the one that reads; that one's wait ends
+        with ``StopAsyncIteration``.
 
         ``error`` is what broke the stream; None where its reader left early.
         """
@@ -188,17 +253,38 @@ class OpenStream(Generic[EventT]):
         self, response: Response | None, error: BaseException | None
     ) -> Response | None:
         if self._over:
+            await self._closed.wait()
             return None
         self._over = True
         self._watch.stop()
         try:
+            await self._stop_reader()
             await close(self._events)
         finally:
-            self.settle(response, error)
-            complete = None if response is None else self.finish(response)
-            for ending in self._endings:
-                ending(complete, error)
+            complete = self._end(response, error)
         return complete
+
+    def _end(
+        self, response: Response | None = None, error: BaseException | None = None
+    ) -> Response | None:
+        self._closed.set()
+        self.settle(response, error)
+        complete = None if response is None else self.finish(response)
+        for ending in self._endings:
+            ending(complete, error)
+        return complete
+
+    def __del__(self) -> None:
+        """Settle the record and give places back where nobody closed the stream.
+
+        The collector may run in any thread, so the work goes to the loop; one that has ended has
+        no places left to give back. The loop closes the generator itself.
+        """
+        if getattr(self, "_over", True):
+            return
+        self._over = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._end)
 
 
 async def close(events: AsyncIterator[Any]) -> None:

@@ -5,7 +5,7 @@ when the first request goes out.
 """
 
 from .download import Downloader, MediaPolicy
-from .encoding import decode_base64, floats_from_base64
+from .encoding import decode_base64, encode_json, floats_from_base64
 from .failures import (
     STATUS_ROWS,
     ErrorRow,
@@ -37,6 +37,7 @@ __all__ = [
     "StreamAnswer",
     "Wire",
     "decode_base64",
+    "encode_json",
     "error_for",
     "failure_from",
     "failure_in",

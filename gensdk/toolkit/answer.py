@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -11,15 +13,20 @@ from gensdk.errors import (
     GenSDKError,
     InvalidResponseError,
     ResponseTooLargeError,
+    TransientError,
 )
 
 from .content import Decoder, decoder_for
 from .transport import RawAnswer
 
-__all__ = ["FAILURE", "Answer", "StreamAnswer"]
+__all__ = ["FAILURE", "MAX_ERROR_BYTES", "Answer", "StreamAnswer", "whole"]
 
 FAILURE = 400
 """Statuses from here on are failures: their bodies are cut at the cap rather than refused."""
+MAX_ERROR_BYTES = 64 * 2**10
+"""Decoded bytes kept of an answer with a failure status; the rest is not read."""
+
+_DRAIN_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,19 @@ class StreamAnswer:
                 break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    async def drain(self) -> None:
+        """Read the little that follows what was asked for, so that the connection can be kept.
+
+        It is there already, or follows at once; a server that holds the connection open after the
+        final event is not waited for.
+        """
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while await self._next() is not None:
+                    continue
+        except (TimeoutError, TransientError, InvalidResponseError, ClientClosedError):
+            return
+
     async def _next(self) -> bytes | None:
         """The next decoded piece; None at the end."""
         while True:
@@ -134,7 +154,8 @@ class StreamAnswer:
         try:
             return await anext(self._raw.body, None)
         except self._transport_errors as error:
-            raise self._map_error(error) from error
+            failed = self._map_error(error)
+        raise failed
 
     def _decoded(self) -> bytes | None:
         try:
@@ -165,6 +186,13 @@ class StreamAnswer:
         return ResponseTooLargeError(
             f"The provider's answer is larger than {size}; it was cut off.", **self._facts
         )
+
+
+async def whole(opened: AbstractAsyncContextManager[StreamAnswer], max_bytes: int) -> Answer:
+    """Read an answer to its end; of a failure, at most 64 KiB are kept."""
+    async with opened as answer:
+        limit = max_bytes if answer.status < FAILURE else min(MAX_ERROR_BYTES, max_bytes)
+        return Answer(answer.status, answer.headers, await answer.read(limit))
 
 
 def _declared_length(headers: Mapping[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""Base64 to bytes and to floats, strict and fast."""
+"""JSON of a request, and base64 to bytes and to floats; strict and fast."""
 
 from __future__ import annotations
 
@@ -9,12 +9,30 @@ from collections.abc import Callable
 from functools import cache
 from math import isfinite
 
-from gensdk.errors import InvalidResponseError
+from pydantic_core import PydanticSerializationError, to_json
 
-__all__ = ["decode_base64", "floats_from_base64"]
+from gensdk.errors import InvalidRequestError, InvalidResponseError
+
+__all__ = ["decode_base64", "encode_json", "floats_from_base64"]
 
 _FLOAT_BYTES = 4
 _HUGE_OR_NOT_FINITE = (b"\x7f", b"\xff")
+
+
+def encode_json(payload: object, *, provider: str, model: str) -> bytes:
+    """Write a request body.
+
+    Raises:
+        InvalidRequestError: Something in it cannot be written, such as half of a surrogate pair.
+    """
+    try:
+        return to_json(payload)
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        detail = str(error)
+    # Outside the block, so that the cause is not kept: it may hold the prompt.
+    raise InvalidRequestError(
+        f"the request cannot be written as JSON: {detail}", provider=provider, model=model
+    )
 
 
 @cache

@@ -7,12 +7,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from gensdk.errors import GenSDKError, InvalidResponseError
+from gensdk.errors import ClientClosedError, GenSDKError, InvalidResponseError
 
 from .answer import StreamAnswer
 from .failures import request_id_of
-from .transport import Outgoing, RawAnswer, Transport
-from .wire_errors import wire_error
+from .transport import Outgoing, RawAnswer, Trace, Transport
+from .wire_errors import linked, wire_error
 
 __all__ = ["Exchange", "by_name"]
 
@@ -27,7 +27,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_facts", "_follows", "_fresh", "_max_bytes", "_origin", "_prepare", "_raw", "_redact",
+        "_facts", "_follows", "_max_bytes", "_origin", "_prepare", "_raw", "_redact", "_trace",
         "_transport",
     )  # fmt: skip
 
@@ -61,21 +61,22 @@ class Exchange:
         self._max_bytes = max_bytes
         self._follows = follows_redirects
         self._raw: RawAnswer | None = None
-        self._fresh = True
+        self._trace: Trace | None = None
 
     async def __aenter__(self) -> StreamAnswer:
         outgoing = await self._prepare()
+        self._trace = outgoing.trace
         try:
-            raw = await self._transport.send(outgoing)
+            self._raw = await self._transport.send(outgoing)
         except self._transport.errors as error:
-            self._fresh = outgoing.trace.fresh
-            raise self._mapped(error) from error
-        self._raw = raw
-        try:
-            return self._answer(raw)
-        except BaseException:
-            await self._close()
-            raise
+            failed = self._mapped(error)
+        else:
+            try:
+                return self._answer(self._raw)
+            except BaseException:
+                await self._close()
+                raise
+        raise failed
 
     async def __aexit__(
         self,
@@ -99,14 +100,18 @@ class Exchange:
         return StreamAnswer(raw, headers, self._max_bytes, errors, self._mapped, self._facts)
 
     def _mapped(self, error: Exception) -> GenSDKError:
-        return wire_error(
-            error,
-            origin=self._origin,
-            fresh=self._fresh,
-            answered=self._raw is not None,
-            redact=self._redact,
-            facts=self._facts,
+        unseen = self._raw is None and self._trace is not None and self._trace.unseen()
+        mapped = wire_error(
+            error, origin=self._origin, unseen=unseen, redact=self._redact, facts=self._facts
         )
+        if self._transport.closed:
+            # Whatever broke was broken by us; it must not be taken for a fault of the network.
+            mapped = ClientClosedError(
+                "This client was closed while the call was under way.",
+                billed=mapped.billed,
+                **self._facts,
+            )
+        return linked(mapped, error, self._redact)
 
     async def _close(self) -> None:
         # The body was read, or is not wanted any more: a connection that breaks while it is being

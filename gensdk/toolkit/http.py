@@ -15,19 +15,28 @@ from typing import Protocol
 from gensdk.spec import Context
 
 from .address import BaseAddress
-from .answer import FAILURE, Answer, StreamAnswer
+from .answer import MAX_ERROR_BYTES, Answer, StreamAnswer, whole
+from .borrowed import BorrowedTransport
 from .exchange import Exchange
 from .form import Form, FormFile
 from .headers import Headers, HeaderSource
+from .log_masks import mask_in_logs
 from .secrets import Secret, redactor
-from .transport import BorrowedTransport, Outgoing, OwnedTransport, Trace, Transport
+from .transport import Outgoing, OwnedTransport, Trace, Transport
 
-__all__ = ["MAX_BYTES", "Answer", "Form", "FormFile", "HTTPWire", "StreamAnswer", "Wire"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_ERROR_BYTES",
+    "Answer",
+    "Form",
+    "FormFile",
+    "HTTPWire",
+    "StreamAnswer",
+    "Wire",
+]
 
 MAX_BYTES = 32 * 2**20
 """Decoded bytes of an ordinary answer."""
-MAX_ERROR_BYTES = 64 * 2**10
-"""Decoded bytes kept of an answer with a failure status; the rest is not read."""
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -95,6 +104,7 @@ class HTTPWire:
         provider: str,
         http_client: object | None = None,
         secrets: tuple[Secret, ...] = (),
+        redact: Callable[[str], str] | None = None,
     ) -> None:
         """Check the settings; nothing is opened.
 
@@ -106,7 +116,9 @@ class HTTPWire:
             provider: Backend name, for errors.
             http_client: An ``httpx2.AsyncClient`` or ``httpx.AsyncClient`` to use as it is. It is
                 never closed here.
-            secrets: Masked in the messages of errors.
+            secrets: Masked in the messages of errors and in the log of the HTTP library.
+            redact: Masks them instead of ``secrets``, asked anew for every text: for keys that
+                are found, or change, after the wire was made.
 
         Raises:
             ConfigurationError: The URL, a header or the client is unusable.
@@ -116,15 +128,20 @@ class HTTPWire:
             address,
             Headers(headers, address.host_header),
             provider,
-            redactor(*secrets),
+            redact or redactor(*secrets),
             OwnedTransport(address.scheme, address.host, address.port)
             if http_client is None
             else BorrowedTransport(http_client, address.origin),
         )
+        mask_in_logs(self)
 
     def __repr__(self) -> str:
         """Show provider and origin; never headers."""
         return f"HTTPWire({self._account.provider!r}, {self._account.address.origin!r})"
+
+    def redact(self, text: str) -> str:
+        """Mask the account's secrets in a text."""
+        return self._account.redact(text)
 
     async def send(
         self,
@@ -160,9 +177,7 @@ class HTTPWire:
         exchange = self.stream(
             method, path, context, body=body, form=form, headers=headers, query=query
         )
-        async with exchange as answer:
-            limit = max_bytes if answer.status < FAILURE else min(MAX_ERROR_BYTES, max_bytes)
-            return Answer(answer.status, answer.headers, await answer.read(limit))
+        return await whole(exchange, max_bytes)
 
     def stream(
         self,
@@ -201,5 +216,8 @@ class HTTPWire:
         )
 
     async def aclose(self) -> None:
-        """Close the connections of this wire; a borrowed client stays open."""
+        """Close the connections of this wire, for good; a borrowed client stays open.
+
+        Calls under way end with ``ClientClosedError``.
+        """
         await self._account.transport.aclose()

@@ -73,6 +73,7 @@ _NOT_PUBLIC_6 = tuple(
 _UNICAST_6 = IPv6Network("2000::/3")
 _COMPATIBLE = IPv6Network("::/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
+_SIX_TO_FOUR = IPv6Network("2002::/16")
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE, 0x01005EFE, 0x03005EFE})
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -101,13 +102,17 @@ def is_metadata(address: Address) -> bool:
 
 def is_public(address: Address) -> bool:
     """Whether the address, and every IPv4 address it wraps, is one of the open internet."""
-    if is_metadata(address) or not address.is_global:
+    if is_metadata(address):
         return False
     if isinstance(address, IPv4Address):
-        return not any(address in network for network in _NOT_PUBLIC_4)
-    if address in _NAT64:  # how every IPv4 host looks on a network that has IPv6 only
+        return address.is_global and not any(address in network for network in _NOT_PUBLIC_4)
+    if address.scope_id is not None:
+        return False
+    # NAT64 is how every IPv4 host looks on a network that has IPv6 only. What is_global says of
+    # both wrappings depends on the version of Python, so the address inside alone decides.
+    if address in _NAT64 or address in _SIX_TO_FOUR:
         return all(is_public(inner) for inner in _inside(address))
-    if address.scope_id is not None or any(address in network for network in _NOT_PUBLIC_6):
+    if not address.is_global or any(address in network for network in _NOT_PUBLIC_6):
         return False
     return address in _UNICAST_6 and all(is_public(inner) for inner in _inside(address))
 

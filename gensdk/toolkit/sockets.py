@@ -36,6 +36,8 @@ class AsyncioBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self, addresses: Sequence[str] = ()) -> None:
         """Keep the addresses to connect to; without any, host names are looked up."""
         self._addresses = addresses
+        self._open: set[_Stream] = set()
+        self._closed = False
 
     async def connect_tcp(
         self,
@@ -48,36 +50,50 @@ class AsyncioBackend(httpcore2.AsyncNetworkBackend):
         """Connect, to the pinned addresses in order where there are any.
 
         Raises:
-            httpcore2.ConnectError: Nobody answers there.
+            httpcore2.ConnectError: Nobody answers there, or ``close`` was called.
             httpcore2.ConnectTimeout: Not in time.
         """
+        if self._closed:
+            raise httpcore2.ConnectError("closed")
         with _mapped(httpcore2.ConnectTimeout, httpcore2.ConnectError):
             async with asyncio.timeout(timeout):
                 *others, last = self._addresses or (host,)
                 for address in others:
                     try:
-                        return await _connect(address, port)
+                        return await self._connect(address, port)
                     except OSError:
                         continue
-                return await _connect(last, port)
+                return await self._connect(last, port)
 
     async def sleep(self, seconds: float) -> None:
         """Wait (the pool's own retries, which are off)."""
         await asyncio.sleep(seconds)
 
+    async def close(self) -> None:
+        """Close every connection, and those that are just being made; no new one is opened.
 
-async def _connect(host: str, port: int) -> _Stream:
-    loop = asyncio.get_running_loop()
-    _, stream = await loop.create_connection(
-        _Stream, host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_S
-    )
-    return stream
+        A pool forgets the connections it is still making, and would send on them afterwards.
+        """
+        self._closed = True
+        for stream in tuple(self._open):
+            await stream.aclose()
+
+    async def _connect(self, host: str, port: int) -> _Stream:
+        loop = asyncio.get_running_loop()
+        _, stream = await loop.create_connection(
+            lambda: _Stream(self._open), host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_S
+        )
+        if self._closed:
+            await stream.aclose()
+            raise httpcore2.ConnectError("closed")
+        return stream
 
 
 class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     """One connection: what arrives is queued, what leaves is gathered."""
 
-    def __init__(self) -> None:
+    def __init__(self, among: set[_Stream]) -> None:
+        self._among = among
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._received: deque[bytes] = deque()
@@ -93,6 +109,7 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     # ------------------------------------------------------------------- told by the event loop
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._among.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._received.append(data)
@@ -107,6 +124,7 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._among.discard(self)
         self._ended = True
         self._broken = exc if exc is None or isinstance(exc, OSError) else OSError(str(exc))
         self._paused = False

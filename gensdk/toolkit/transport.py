@@ -1,17 +1,16 @@
-"""How bytes leave: our own connection pools, or a client the user lent us.
+"""How bytes leave: one request at a time, over our own connection pools.
 
-Two transports with one face. ``OwnedTransport`` drives httpcore2's pool directly: the client layer
-above it (cookies, redirects, auth flows, two more copies of every header) is what a call to one
-origin with one key does not need, and costs more than all the rest of a call here. One pool per
-event loop, one TLS context per process. ``BorrowedTransport`` uses an ``httpx2.AsyncClient``, or a
-legacy ``httpx.AsyncClient``, as it is, and never closes it.
+``OwnedTransport`` drives httpcore2's pool directly: the client layer above it (cookies, redirects,
+auth flows, two more copies of every header) is what a call to one origin with one key does not
+need, and costs more than all the rest of a call here. One pool per event loop, one TLS context per
+process. ``borrowed.BorrowedTransport`` has the same face over a client the user lent us.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import sys
+import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
 
     import httpcore2
 
+    from .sockets import AsyncioBackend
+
 __all__ = [
-    "BorrowedTransport",
     "Outgoing",
     "OwnedTransport",
     "RawAnswer",
     "Trace",
     "Transport",
-    "borrowed_module",
     "shared_ssl_context",
 ]
 
@@ -43,18 +42,38 @@ MAX_IDLE_CONNECTIONS = 64
 IDLE_S = 30.0
 
 
+IDLE_CLOSE_S = 0.1
+"""A kept connection that ends this soon after a request was on its way in had been closed before
+the request arrived: a round trip, and less time than any paid work takes."""
+
+
 class Trace:
-    """Hears from the pool whether a connection was opened for this request."""
+    """Hears from the pool how a request fared, and judges whether the server can have seen it."""
 
-    __slots__ = ("fresh",)
+    __slots__ = ("_clock", "_fresh", "_sent_at")
 
-    def __init__(self) -> None:
-        self.fresh = False
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._fresh = False
+        self._sent_at: float | None = None
 
     async def __call__(self, name: str, _: Mapping[str, object]) -> None:
         """Take one event of the pool's ``trace`` extension."""
         if name == "connection.connect_tcp.started":
-            self.fresh = True
+            self._fresh = True
+        elif name.endswith("send_request_body.complete"):
+            self._sent_at = self._clock()
+
+    def unseen(self) -> bool:
+        """Whether the server cannot have worked on the request, which ended without an answer.
+
+        That is so on a connection kept alive from an earlier call that ended before the request
+        had been written, or practically at once: the server had closed it while it was idle. On
+        a new connection, and later, the server may have been at work.
+        """
+        if self._fresh:
+            return False
+        return self._sent_at is None or self._clock() - self._sent_at < IDLE_CLOSE_S
 
 
 @dataclass(slots=True)
@@ -122,6 +141,11 @@ class Transport(Protocol):
         """What ``send`` and the body may raise when the connection does not do its work."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, perhaps in the middle of a call."""
+        ...
+
     async def send(self, outgoing: Outgoing) -> RawAnswer:
         """Send the request and wait for status and headers."""
         ...
@@ -156,7 +180,7 @@ class OwnedTransport:
         """
         self._addresses = tuple(addresses)
         self._scheme, self._host, self._port = scheme.encode(), host.encode(), port
-        self._pools: dict[asyncio.AbstractEventLoop, httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
         self._closed = False
 
     @property
@@ -164,11 +188,16 @@ class OwnedTransport:
         """See ``Transport``."""
         return _httpcore_errors()
 
+    @property
+    def closed(self) -> bool:
+        """See ``Transport``."""
+        return self._closed
+
     async def send(self, outgoing: Outgoing) -> RawAnswer:
         """See ``Transport``."""
         import httpcore2
 
-        pool = self._pool()
+        pool = self._pool().connections
         request = httpcore2.Request(
             outgoing.method,
             httpcore2.URL(
@@ -188,7 +217,10 @@ class OwnedTransport:
         return RawAnswer(response.status, response.headers, body, release)
 
     async def aclose(self) -> None:
-        """Close the pools of every loop that still runs; those of dead loops are dropped."""
+        """Close the pools of every loop that still runs; those of dead loops are dropped.
+
+        Calls under way end with an error, and nothing can be sent any more.
+        """
         self._closed = True
         self._drop_dead()
         here = asyncio.get_running_loop()
@@ -200,31 +232,33 @@ class OwnedTransport:
                 closing = asyncio.run_coroutine_threadsafe(pool.aclose(), loop)
                 await asyncio.wrap_future(closing)
 
-    def _pool(self) -> httpcore2.AsyncConnectionPool:
+    def _pool(self) -> _Pool:
+        if self._closed:
+            raise ClientClosedError("This client is closed; make a new one.")
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is not None:
             return pool
-        if self._closed:
-            raise ClientClosedError("This client is closed; make a new one.")
         self._drop_dead()
         pool = self._pools[loop] = self._new_pool()
         return pool
 
-    def _new_pool(self) -> httpcore2.AsyncConnectionPool:
+    def _new_pool(self) -> _Pool:
         import httpcore2
 
         from .sockets import AsyncioBackend
 
         scheme, host, pinned = self._scheme.decode(), self._host.decode(), self._addresses
-        return httpcore2.AsyncConnectionPool(
+        sockets = AsyncioBackend(pinned)
+        connections = httpcore2.AsyncConnectionPool(
             ssl_context=shared_ssl_context() if self._scheme == b"https" else None,
             proxy=None if pinned else _proxy_for(scheme, host),
-            network_backend=AsyncioBackend(pinned),
+            network_backend=sockets,
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_S,
         )
+        return _Pool(connections, sockets)
 
     def _drop_dead(self) -> None:
         """Let go of pools whose loop is closed. Their sockets can only be closed by collection."""
@@ -238,6 +272,18 @@ class OwnedTransport:
                 del self._pools[loop]
             del dead
             gc.collect()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The connections of one event loop, and the sockets below them."""
+
+    connections: httpcore2.AsyncConnectionPool
+    sockets: AsyncioBackend
+
+    async def aclose(self) -> None:
+        await self.connections.aclose()
+        await self.sockets.close()
 
 
 @cache
@@ -289,81 +335,3 @@ def _importable(module: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(module) is not None
-
-
-# ------------------------------------------------------------------------------------ borrowed
-def borrowed_module(client: object) -> str | None:
-    """Tell whose ``AsyncClient`` this is, ``"httpx2"`` or ``"httpx"``, importing neither."""
-    for kind in type(client).__mro__:
-        module = kind.__module__.partition(".")[0]
-        if kind.__name__ == "AsyncClient" and module in {"httpx2", "httpx"}:
-            return module
-    return None
-
-
-class BorrowedTransport:
-    """A client of the user's, with its own proxies, certificates, hooks and pool."""
-
-    def __init__(self, client: object, origin: str) -> None:
-        """Keep the client.
-
-        Args:
-            client: An ``httpx2.AsyncClient`` or ``httpx.AsyncClient``, or a subclass.
-            origin: Scheme, host and port that every request goes to.
-
-        Raises:
-            ConfigurationError: It is neither.
-        """
-        module = borrowed_module(client)
-        if module is None:
-            raise ConfigurationError(
-                f"http_client must be an httpx2.AsyncClient (or a legacy httpx.AsyncClient), "
-                f"not {type(client).__module__}.{type(client).__qualname__}."
-            )
-        self._client: Any = client
-        self._origin = origin
-        library = sys.modules[module]
-        self._errors: tuple[type[Exception], ...] = (
-            library.HTTPError,
-            library.InvalidURL,
-            library.CookieConflict,
-            library.StreamError,
-            OSError,
-        )
-
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """See ``Transport``."""
-        return self._errors
-
-    async def send(self, outgoing: Outgoing) -> RawAnswer:
-        """See ``Transport``. Redirects are never followed, whatever the client's default is."""
-        if self._client.is_closed:
-            raise ClientClosedError("The http_client given to this backend has been closed.")
-        request = self._client.build_request(
-            outgoing.method,
-            self._origin + outgoing.target,
-            headers=outgoing.headers,
-            content=outgoing.body,
-            timeout=(outgoing.connect_s, outgoing.read_s, outgoing.read_s, outgoing.read_s),
-            extensions={"trace": outgoing.trace},
-        )
-        response = await self._client.send(request, stream=True, follow_redirects=False)
-        headers = response.headers.raw
-        if response.is_stream_consumed:  # a response hook of the user's has read, and decoded, it
-            headers = [pair for pair in headers if pair[0].lower() != b"content-encoding"]
-            return RawAnswer(response.status_code, headers, _one(response.content), response.aclose)
-        body: Any = aiter(response.stream)
-
-        async def release() -> None:
-            await body.aclose()
-            await response.aclose()
-
-        return RawAnswer(response.status_code, headers, body, release)
-
-    async def aclose(self) -> None:
-        """Do nothing: the client belongs to whoever made it."""
-
-
-async def _one(piece: bytes) -> AsyncIterator[bytes]:
-    yield piece

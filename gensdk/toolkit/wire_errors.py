@@ -19,7 +19,7 @@ from gensdk.errors import (
     TimedOutError,
 )
 
-__all__ = ["CAUSES", "Cause", "forget_tracebacks", "wire_error"]
+__all__ = ["CAUSES", "Cause", "forget_tracebacks", "linked", "wire_error"]
 
 Cause = Literal["connect_timeout", "queue", "silence", "connect", "broken", "setup", "malformed"]
 
@@ -74,8 +74,7 @@ def wire_error(
     error: Exception,
     *,
     origin: str,
-    fresh: bool,
-    answered: bool,
+    unseen: bool,
     redact: Callable[[str], str],
     facts: dict[str, Any],
 ) -> GenSDKError:
@@ -84,9 +83,8 @@ def wire_error(
     Args:
         error: The library's exception.
         origin: Scheme, host and port, for the message.
-        fresh: The connection was opened for this request. A connection kept alive that breaks
-            before a byte came back was closed while idle: the server never saw the request.
-        answered: Status and headers had arrived.
+        unseen: The server cannot have worked on the request, wherever the connection broke; see
+            ``Trace.unseen``.
         redact: Masks secrets.
         facts: Provider, model, status, request id.
     """
@@ -107,7 +105,6 @@ def wire_error(
         )
     if cause == "malformed":
         return InvalidResponseError(f"The answer of {origin} is unusable: {what}", **facts)
-    unseen = not fresh and not answered
     return ConnectionFailedError(
         f"The connection to {origin} broke: {what}", billed="no" if unseen else "maybe", **facts
     )
@@ -118,17 +115,40 @@ def _cause_of(error: Exception) -> Cause:
     return next((CAUSES[name] for name in names if name in CAUSES), "broken")
 
 
+def linked(mapped: GenSDKError, error: BaseException, redact: Callable[[str], str]) -> GenSDKError:
+    """Make the library's exception the cause of ours, unless a text of its chain holds a secret.
+
+    Raise the result outside the ``except`` block: inside, Python would keep the library's
+    exception as the context, and with it the text.
+    """
+    mapped.__cause__ = error if all(map(_clean(redact), _chain(error))) else None
+    return mapped
+
+
+def _clean(redact: Callable[[str], str]) -> Callable[[BaseException], bool]:
+    def clean(error: BaseException) -> bool:
+        return all(redact(text) == text for text in (str(error), repr(error)))
+
+    return clean
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An exception with its causes and contexts, each once."""
+    found: list[BaseException] = []
+    pending = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or any(current is known for known in found):
+            continue
+        found.append(current)
+        pending += [current.__cause__, current.__context__]
+    return found
+
+
 def forget_tracebacks(error: BaseException | None) -> None:
     """Drop the tracebacks of an exception and its causes: their frames hold the request's headers.
 
     Tools that print local variables would otherwise print the key.
     """
-    seen: set[int] = set()
-    pending = [error]
-    while pending:
-        current = pending.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        current.__traceback__ = None
-        pending += [current.__cause__, current.__context__]
+    for link in _chain(error):
+        link.__traceback__ = None

@@ -34,7 +34,6 @@ from .event import (
     TextDelta,
     TextEvent,
     ToolCallDelta,
-    ToolResult,
 )
 from .image import ImageFormat, ImageQuality, ImageRequest, ImageResponse
 from .media import URL, Media, MediaKind, sniff
@@ -118,7 +117,6 @@ __all__ = [
     "ToolCallDelta",
     "ToolCallPart",
     "ToolChoice",
-    "ToolResult",
     "ToolResultPart",
     "TranscriptionRequest",
     "TranscriptionResponse",

@@ -85,11 +85,6 @@ class TextAccumulator:
         """Whether nothing has come yet."""
         return not self._runs
 
-    def text(self, index: int = 0) -> str:
-        """Text of one candidate so far."""
-        runs = self._runs.get(index, [])
-        return "".join("".join(run.pieces) for run in runs if run.kind is TextDelta)
-
     def candidates(
         self,
         finish: Mapping[int, FinishReason | None],

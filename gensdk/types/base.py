@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +21,7 @@ from pydantic import (
     SerializeAsAny,
     Tag,
 )
+from pydantic_core import PydanticSerializationError, to_json
 
 __all__ = [
     "ABILITIES",
@@ -64,10 +67,39 @@ def _bytes_of(value: Any) -> Any:
 Text = Annotated[str, Field(min_length=0)]
 """Text that can be sent: the bound makes pydantic refuse lone surrogates, which have no UTF-8."""
 
+
+def _sendable(value: JsonObject) -> JsonObject:
+    try:
+        to_json(value)
+    except PydanticSerializationError as error:
+        raise ValueError("it holds a lone surrogate, which has no UTF-8") from error
+    return value
+
+
+SendableJson = Annotated[JsonObject, AfterValidator(_sendable)]
+"""A JSON object that can be sent: no lone surrogates, neither in names nor in values."""
+
 _URL_SAFE = str.maketrans("-_", "+/")
 
 Base64Bytes = Annotated[bytes, BeforeValidator(_bytes_of)]
 """Bytes in Python, base64 (either alphabet) in JSON."""
+
+
+def several_texts(value: Any) -> Any:
+    """A single text as the one of its list; other things that are no list are refused."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"give a text or a list of texts, not {type(value).__name__}")
+    return value
+
+
+def none_blank(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse texts of nothing but white space, by their place."""
+    for index, text in enumerate(texts):
+        if not text.strip():
+            raise ValueError(f"input {index} is empty")
+    return texts
 
 
 def _kind_of_options(value: Any) -> str:
@@ -76,7 +108,7 @@ def _kind_of_options(value: Any) -> str:
 
 # A tagged union, because plain JSON must never be taken for an empty ``BaseModel``.
 Options = Annotated[
-    Annotated[SerializeAsAny[BaseModel], Tag("model")] | Annotated[JsonObject, Tag("json")],
+    Annotated[SerializeAsAny[BaseModel], Tag("model")] | Annotated[SendableJson, Tag("json")],
     Discriminator(_kind_of_options),
 ]
 """Vendor options: a typed model, or plain JSON."""
@@ -114,7 +146,8 @@ class Request(Value):
         model: ``"provider:model"``, an alias, or several of them in order of preference.
             None takes the client's default for the ability.
         options: Vendor options by provider name (``{"openai": OpenAITextOptions(...)}``), used
-            on that provider's hop alone.
+            on that provider's hop alone. An account of your own goes by the name it is
+            registered under, by the name its backend has, or by its vendor's.
         extra: Fields passed verbatim into the provider's request body. A clash with a portable
             field is an error.
         unsupported: What happens to preferences the model cannot honour; None takes the
@@ -126,15 +159,16 @@ class Request(Value):
 
     ability: ClassVar[Ability]
 
-    model: str | tuple[str, ...] | None = None
-    options: Mapping[str, Options] = Field(default_factory=dict)
-    extra: JsonObject = Field(default_factory=dict)
+    model: Text | tuple[Text, ...] | None = None
+    options: Mapping[Text, Options] = Field(default_factory=dict)
+    extra: SendableJson = Field(default_factory=dict)
     unsupported: Unsupported | None = None
-    tag: str | None = None
+    tag: Text | None = None
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON of the request; equal requests have equal ones."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class Usage(Value):

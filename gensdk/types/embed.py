@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, overload
 from pydantic import Field, GetCoreSchemaHandler, field_validator
 from pydantic_core import CoreSchema, core_schema
 
-from .base import Ability, Request, Response, Text
+from .base import Ability, Request, Response, Text, none_blank, several_texts
 
 if TYPE_CHECKING:
     import numpy
@@ -34,20 +34,17 @@ class EmbedRequest(Request):
     inputs: Annotated[tuple[Text, ...], Field(min_length=1)]
     dimensions: Annotated[int, Field(ge=1)] | None = None
     task: EmbedTask | None = None
-    user_id: str | None = None
+    user_id: Text | None = None
 
     @field_validator("inputs", mode="before")
     @classmethod
     def _one_input(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        return several_texts(value)
 
     @field_validator("inputs", mode="after")
     @classmethod
     def _no_empty_input(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for index, text in enumerate(value):
-            if not text:
-                raise ValueError(f"input {index} is empty")
-        return value
+        return none_blank(value)
 
 
 class Vectors(Sequence[Sequence[float]]):

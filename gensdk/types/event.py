@@ -25,7 +25,6 @@ __all__ = [
     "TextDelta",
     "TextEvent",
     "ToolCallDelta",
-    "ToolResult",
 ]
 
 ResponseT = TypeVar("ResponseT", bound=Response, covariant=True)
@@ -69,16 +68,6 @@ class ToolCallDelta(Value):
     index: int = 0
 
 
-class ToolResult(Value):
-    """A tool has been run between two steps of one answer (``max_steps``)."""
-
-    type: Literal["tool_result"] = "tool_result"
-    tool_call_id: str
-    name: str
-    content: str
-    is_error: bool = False
-
-
 class ImagePreview(Value):
     """An unfinished picture: ``step`` of ``of`` (None where the number is not known)."""
 
@@ -116,18 +105,13 @@ class Finished(Value, Generic[ResponseT]):
 if TYPE_CHECKING:
     AnyFinished = Finished[Response]
     TextEvent = (
-        TextDelta
-        | ReasoningDelta
-        | RefusalDelta
-        | ToolCallDelta
-        | ToolResult
-        | Finished[TextResponse[object]]
+        TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Finished[TextResponse[object]]
     )
     ImageEvent = ImagePreview | ImageDone | Finished[ImageResponse]
     SpeechEvent = AudioChunk | Finished[SpeechResponse]
 else:  # building the parametrised models would be a good part of the import time
     AnyFinished = Finished
-    TextEvent = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ToolResult | Finished
+    TextEvent = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Finished
     ImageEvent = ImagePreview | ImageDone | Finished
     SpeechEvent = AudioChunk | Finished
 
@@ -136,7 +120,6 @@ StreamEvent = (
     | ReasoningDelta
     | RefusalDelta
     | ToolCallDelta
-    | ToolResult
     | ImagePreview
     | ImageDone
     | AudioChunk

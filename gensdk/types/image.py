@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .base import Ability, Request, Response, Text
-from .media import URL, Media
+from .media import Media, MediasIn, OwnMedia
 
 __all__ = ["ImageFormat", "ImageQuality", "ImageRequest", "ImageResponse"]
 
@@ -46,14 +46,14 @@ class ImageRequest(Request):
     ability: ClassVar[Ability] = "image"
 
     prompt: Text = ""
-    images: tuple[Media | URL, ...] = ()
-    mask: Media | None = None
+    images: MediasIn = ()
+    mask: OwnMedia | None = None
     size: str | None = None
     aspect_ratio: str | None = None
     n: Annotated[int, Field(ge=1, le=100)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     quality: ImageQuality | None = None
-    style: str | None = None
+    style: Text | None = None
     negative_prompt: Text | None = None
     steps: Annotated[int, Field(ge=1, le=1000)] | None = None
     guidance_scale: Annotated[float, Field(ge=0, le=100)] | None = None
@@ -62,7 +62,7 @@ class ImageRequest(Request):
     format: ImageFormat | None = None
     compression: Annotated[int, Field(ge=0, le=100)] | None = None
     moderation: Literal["auto", "low", "strict"] | None = None
-    user_id: str | None = None
+    user_id: Text | None = None
 
     @field_validator("size", mode="before")
     @classmethod

@@ -8,15 +8,16 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from errno import EEXIST
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from .base import Base64Bytes, Value
+from .base import Base64Bytes, Text, Value
 
 __all__ = ["EXTENSIONS", "URL", "Media", "MediaKind", "sniff"]
 
@@ -124,7 +125,7 @@ class URL:
     the guarded downloader (https, public addresses, capped size).
     """
 
-    url: str
+    url: Text
 
     def __str__(self) -> str:
         """Return the address."""
@@ -143,9 +144,15 @@ class Media(Value):
     """
 
     data: Base64Bytes = Field(repr=False)
-    media_type: str = _UNKNOWN
-    name: str | None = None
+    media_type: Text = _UNKNOWN
+    name: Text | None = None
     sample_rate: int | None = None
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _sendable_name(cls, value: Any) -> Any:
+        """A file's name may hold bytes that are no UTF-8; they are shown as ``?``."""
+        return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _trust_the_bytes(self) -> Self:
@@ -213,11 +220,17 @@ class Media(Value):
 
         The file appears whole or not at all: a temporary neighbour is written, flushed and moved
         into place. In a folder it gets ``filename``. A symbolic link at the path is replaced,
-        not followed. Raises ``OSError`` as ``open`` does.
+        not followed.
+
+        Raises:
+            FileExistsError: A device, a pipe or a socket is there; it is left alone.
+            OSError: As ``open`` does.
         """
         target = Path(path)
         if target.is_dir():
             target = target / self.filename
+        if target.exists() and not target.is_file():
+            raise FileExistsError(EEXIST, "not a regular file", str(target))
         draft = target.with_name(f".{secrets.token_hex(8)}.part")
         file = draft.open("xb")
         try:
@@ -265,3 +278,54 @@ def _cannot_tell(sniffed: str, declared: str, data: bytes) -> bool:
         "audio/opus": frozenset({"audio/ogg"}),
     }
     return declared in same.get(sniffed, frozenset())
+
+
+def no_media(value: object) -> str | None:
+    """What to write in place of something that is often taken for media; None for the rest."""
+    if isinstance(value, str):
+        shown = repr(value) if len(value) <= 60 else "..."
+        if value.startswith(("https://", "http://", "data:")):
+            return f"a str is text, never an address; write URL({shown})"
+        return f"a str is text, never a file; write Path({shown}) or URL('https://...')"
+    if isinstance(value, Path):
+        return f"the client's verbs read a Path; here write Media.read({str(value)!r})"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "the client's verbs take bytes; here write Media(data=...)"
+    return None
+
+
+def _as_media(value: Any) -> Any:
+    """Say what to write, before the types are tried one by one."""
+    said = no_media(value)
+    if said is not None:
+        raise ValueError(said)
+    if not isinstance(value, Media | URL | dict):
+        raise ValueError(f"give Media or URL(...), not {type(value).__name__}")
+    return value
+
+
+def _not_empty(value: Media | URL) -> Media | URL:
+    if is_empty(value):
+        raise ValueError("it is empty")
+    return value
+
+
+def is_empty(value: object) -> bool:
+    """Whether media hold no bytes, or an address is blank."""
+    if isinstance(value, URL):
+        return not value.url.strip()
+    return isinstance(value, Media) and not value.data
+
+
+def _as_several(value: Any) -> Any:
+    return (value,) if isinstance(value, Media | URL) or no_media(value) else value
+
+
+MediaIn = Annotated[Media | URL, BeforeValidator(_as_media), AfterValidator(_not_empty)]
+"""Media or an address on the way in; mistakes are answered with what to write."""
+
+OwnMedia = Annotated[Media, BeforeValidator(_as_media), AfterValidator(_not_empty)]
+"""Media on the way in, where no address will do."""
+
+MediasIn = Annotated[tuple[MediaIn, ...], BeforeValidator(_as_several)]
+"""Several of them; a single one is taken too."""

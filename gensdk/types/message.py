@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator
+from pydantic_core import PydanticSerializationError, to_json
 
-from .base import JsonObject, Text, Value
-from .media import URL, Media
+from .base import SendableJson, Text, Value
+from .media import URL, Media, is_empty, no_media
 
 __all__ = [
     "AudioPart",
@@ -36,8 +38,8 @@ class PrivateData(Value):
     leaves it out.
     """
 
-    provider: str
-    data: JsonObject
+    provider: Text
+    data: SendableJson
 
 
 class _Part(Value):
@@ -76,7 +78,7 @@ class FilePart(_Part):
 
     type: Literal["file"] = "file"
     file: Media | URL
-    name: str | None = None
+    name: Text | None = None
 
 
 class ToolCallPart(_Part):
@@ -90,10 +92,10 @@ class ToolCallPart(_Part):
     """
 
     type: Literal["tool_call"] = "tool_call"
-    id: str
-    name: str
-    arguments: JsonObject = Field(default_factory=dict)
-    malformed: str | None = None
+    id: Text
+    name: Text
+    arguments: SendableJson = Field(default_factory=dict)
+    malformed: Text | None = None
 
 
 class ToolResultPart(_Part):
@@ -106,9 +108,9 @@ class ToolResultPart(_Part):
     """
 
     type: Literal["tool_result"] = "tool_result"
-    tool_call_id: str
+    tool_call_id: Text
     content: Text
-    name: str | None = None
+    name: Text | None = None
     is_error: bool = False
 
 
@@ -116,14 +118,14 @@ class ReasoningPart(_Part):
     """The model's thinking, or a summary of it, as far as the provider shows it."""
 
     type: Literal["reasoning"] = "reasoning"
-    text: str = ""
+    text: Text = ""
 
 
 class RefusalPart(_Part):
     """The model declines, in its own words."""
 
     type: Literal["refusal"] = "refusal"
-    text: str
+    text: Text
 
 
 Part = Annotated[
@@ -140,7 +142,11 @@ Part = Annotated[
 
 
 def part_of(value: object) -> object:
-    """Turn text, media or a URL into the part that carries it; leave everything else alone."""
+    """Turn text, media or a URL into the part that carries it; parts stay as they are.
+
+    Raises:
+        ValueError: It is none of these; the message says what to write.
+    """
     if isinstance(value, str):
         return TextPart(text=value)
     if isinstance(value, URL):
@@ -151,7 +157,25 @@ def part_of(value: object) -> object:
         if value.kind == "audio":
             return AudioPart(audio=value)
         return FilePart(file=value, name=value.name)
-    return value
+    if isinstance(value, _Part | dict):  # a dict is a part in its JSON form
+        return value
+    said = no_media(value) or f"a message holds text, Media, URL or parts, not {_kind(value)}"
+    raise ValueError(said)
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__
+
+
+def empty_media(part: Part) -> bool:
+    """Whether a part should carry media and carries none."""
+    content = {"image": "image", "audio": "audio", "file": "file"}.get(part.type)
+    return content is not None and is_empty(getattr(part, content))
+
+
+def says_something(part: Part) -> bool:
+    """Whether there is anything in a part: every one has, but for a text of white space."""
+    return not isinstance(part, TextPart) or bool(part.text.strip())
 
 
 class Message(Value):
@@ -208,12 +232,16 @@ class Message(Value):
 
 
 def result_text(result: object) -> str:
-    """A tool's result as the text a model reads: text as it is, everything else as JSON."""
-    if isinstance(result, str):
-        return result
-    from pydantic_core import to_json
+    """A tool's result as the text a model reads: text as it is, everything else as JSON.
 
-    return to_json(result, fallback=str, bytes_mode="base64").decode()
+    Lone surrogates, as in the name of a file that is no UTF-8, become ``?`` or an escape.
+    """
+    if isinstance(result, str):
+        return result.encode(errors="replace").decode()
+    try:
+        return to_json(result, fallback=str, bytes_mode="base64").decode()
+    except PydanticSerializationError:
+        return json.dumps(result, default=str)
 
 
 def plain_text(parts: Sequence[Part]) -> str:

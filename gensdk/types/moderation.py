@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from .base import Ability, Request, Response, Value
-from .media import URL, Media
+from .base import Ability, Request, Response, Text, Value, none_blank, several_texts
+from .media import MediasIn
 
 __all__ = ["ModerationRequest", "ModerationResponse", "Verdict"]
 
@@ -22,13 +22,18 @@ class ModerationRequest(Request):
 
     ability: ClassVar[Ability] = "moderate"
 
-    inputs: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    images: tuple[Media | URL, ...] = ()
+    inputs: tuple[Text, ...] = ()
+    images: MediasIn = ()
 
     @field_validator("inputs", mode="before")
     @classmethod
     def _one_input(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        return several_texts(value)
+
+    @field_validator("inputs", mode="after")
+    @classmethod
+    def _no_empty_input(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return none_blank(value)
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -31,10 +31,10 @@ class SpeechRequest(Request):
     ability: ClassVar[Ability] = "speech"
 
     text: Text
-    voice: str | None = None
+    voice: Text | None = None
     instructions: Text | None = None
     speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
-    language: str | None = None
+    language: Text | None = None
     format: AudioFormat | None = None
     sample_rate: Annotated[int, Field(ge=4000, le=192_000)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, computed_field, field_validator, model_validator
 
 from .base import Ability, FinishReason, Request, Response, Text, Value
-from .media import URL, Media
 from .message import (
     Message,
     Part,
@@ -16,8 +14,10 @@ from .message import (
     RefusalPart,
     TextPart,
     ToolCallPart,
+    empty_media,
     part_of,
     plain_text,
+    says_something,
 )
 from .tool import OutputSchema, Tool, ToolChoice
 
@@ -90,10 +90,10 @@ class TextRequest(Request):
     parallel_tool_calls: bool | None = None
     reasoning_effort: ReasoningEffort | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
-    user_id: str | None = None
-    service_tier: str | None = None
-    cache_key: str | None = None
-    metadata: dict[str, str] | None = None
+    user_id: Text | None = None
+    service_tier: Text | None = None
+    cache_key: Text | None = None
+    metadata: dict[Text, Text] | None = None
 
     @field_validator("prompt", mode="before")
     @classmethod
@@ -136,6 +136,21 @@ class TextRequest(Request):
             Tool.of(item) if callable(item) and not isinstance(item, Tool) else item
             for item in items
         )
+
+    @field_validator("prompt", mode="after")
+    @classmethod
+    def _something_to_answer(cls, value: str | tuple[Message, ...]) -> Any:
+        if isinstance(value, str):
+            return value
+        for turn, message in enumerate(value):
+            for place, part in enumerate(message.content):
+                if empty_media(part):
+                    raise ValueError(f"part {place} of message {turn} is an empty {part.type}")
+        asked = next((one for one in reversed(value) if one.role == "user"), None)
+        asking = asked.content if asked else [part for one in value for part in one.content]
+        if not any(map(says_something, asking)):
+            raise ValueError("prompt is empty: there is no text and no media to answer")
+        return value
 
     @model_validator(mode="after")
     def _tools_fit_together(self) -> TextRequest:
@@ -232,8 +247,3 @@ class TextResponse(Response, Generic[OutputT]):
     def message(self) -> Message:
         """The first candidate as a message, to append to the conversation."""
         return Message(role="assistant", content=self.parts or (TextPart(text=""),))
-
-
-# Accepted where a prompt is wanted; spelled out for type checkers.
-PromptPart = str | Media | URL | Part
-ToolLike = Tool | Callable[..., Any]

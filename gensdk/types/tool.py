@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from .base import JsonObject, Value
+from .base import JsonObject, SendableJson, Text, Value
 
 __all__ = ["OutputSchema", "Tool", "ToolChoice"]
 
@@ -47,9 +47,9 @@ class Tool(Value):
         function: What to run; not part of the JSON form.
     """
 
-    name: str
-    description: str = ""
-    parameters: JsonObject = Field(default_factory=lambda: dict(_NO_ARGUMENTS))
+    name: Text
+    description: Text = ""
+    parameters: SendableJson = Field(default_factory=lambda: dict(_NO_ARGUMENTS))
     function: ToolFunction | None = Field(default=None, exclude=True, repr=False)
 
     @field_validator("name")
@@ -112,8 +112,8 @@ class OutputSchema(Value):
         type: The Python type, where one was given; not part of the JSON form.
     """
 
-    name: str
-    json_schema: JsonObject
+    name: Text
+    json_schema: SendableJson
     wrapped: bool = False
     type: Any = Field(default=None, exclude=True, repr=False)
 

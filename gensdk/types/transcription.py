@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from .base import Ability, Request, Response, Text, Value
-from .media import URL, Media
+from .media import MediaIn
 
 __all__ = ["Segment", "Timestamps", "TranscriptionRequest", "TranscriptionResponse", "Word"]
 
@@ -30,21 +30,14 @@ class TranscriptionRequest(Request):
 
     ability: ClassVar[Ability] = "transcribe"
 
-    audio: Media | URL
-    language: str | None = None
+    audio: MediaIn
+    language: Text | None = None
     prompt: Text | None = None
     keywords: tuple[Text, ...] = ()
     timestamps: Timestamps | None = None
     diarize: bool = False
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     translate: bool = False
-
-    @field_validator("audio")
-    @classmethod
-    def _not_empty(cls, value: Media | URL) -> Media | URL:
-        if isinstance(value, Media) and not value.data:
-            raise ValueError("audio is empty")
-        return value
 
 
 class Word(Value):

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gensdk.backends.compatible import OpenAICompatibleBackend, create
+from gensdk.backends.compatible import OpenAICompatibleBackend, base_url_variable, create
 from gensdk.catalog.compatible import OPENAI, PRESETS, UNKNOWN
 from gensdk.errors import (
     AuthenticationError,
@@ -99,6 +99,54 @@ def test_what_cannot_be_set_up() -> None:
         OpenAICompatibleBackend("http://x/v1", dialect="zzz")
     with pytest.raises(ConfigurationError, match="http"):
         OpenAICompatibleBackend("gpu:8000")
+
+
+@pytest.mark.parametrize("port", ["", ":443"])
+def test_a_hosted_server_is_known_by_its_origin(port: str) -> None:
+    assert OpenAICompatibleBackend(f"https://API.groq.com{port}/openai/v1").name == "groq"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://api.groq.com/openai/v1",
+        "http://api.groq.com:443/openai/v1",
+        "https://api.groq.com:9999/openai/v1",
+        "https://api.groq.com.example/openai/v1",
+    ],
+)
+def test_another_origin_of_a_known_host_is_unknown(address: str) -> None:
+    assert OpenAICompatibleBackend(address).account.dialect is UNKNOWN
+
+
+async def test_a_key_from_the_environment_goes_to_its_own_origin_only(
+    server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server here stands for another port of the host that the key belongs to."""
+    row = replace(PRESETS["groq"], base_url="https://127.0.0.1/v1")
+    monkeypatch.setitem(PRESETS, "groq", row)
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-must-stay-home-0123")
+    own = OpenAICompatibleBackend(f"{server.url}/v1")
+    await own.text(TextRequest(prompt="Hi"), Context("m"))
+    await own.aclose()
+    assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1/v1", "http://h:99999/v1", "http://h:x/v1", "http://h:0"]
+)
+def test_addresses_that_no_socket_takes(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="base_url is no usable address"):
+        OpenAICompatibleBackend(address)
+    with pytest.raises(ConfigurationError, match="base_url is no usable address"):
+        OpenAICompatibleBackend(address, dialect="vllm")
+    monkeypatch.setenv("VLLM_BASE_URL", address)
+    with pytest.raises(ConfigurationError, match="VLLM_BASE_URL is no usable address"):
+        create("vllm")
+
+
+def test_the_variable_with_the_address() -> None:
+    assert base_url_variable("vllm-omni") == "VLLM_OMNI_BASE_URL"
 
 
 def test_capabilities_follow_the_row() -> None:
@@ -287,7 +335,7 @@ async def test_pictures_as_bytes_or_by_address(server: LoopbackServer) -> None:
     own = backend(server, "vllm-omni")
     request = ImageRequest(prompt="a cat", seed=7, steps=4)
     for _ in range(2):
-        response = await own.image(request, Context("sdxl", fetch=fetch))
+        response = await own.image(request, Context("sdxl", collect=fetch))
         assert response.images[0].data == PNG
     await own.aclose()
     sent = server.requests[0].json()

@@ -14,7 +14,6 @@ from openai.types.shared import all_models, chat_model
 from gensdk.catalog import (
     DEFAULTS,
     RETIRING_DAYS,
-    default_for,
     lifecycle,
     lifecycle_warning,
     text_model,
@@ -172,9 +171,4 @@ def test_defaults_cover_every_ability_and_end_with_their_model() -> None:
     for row in DEFAULTS:
         end = lifecycle(row.provider, row.model)
         assert row.until == (end.retired_on if end else None)
-    speech = default_for("openai", "speech", TODAY)
-    assert speech is not None
-    assert speech.key_env == "OPENAI_API_KEY"
-    assert default_for("openai", "speech", date(2027, 1, 6)) is None
-    assert default_for("openai", "text", date(2030, 1, 1)) is not None
-    assert default_for("nobody", "text", TODAY) is None
+        assert row.key_env == "OPENAI_API_KEY"

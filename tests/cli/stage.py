@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,21 +45,26 @@ def create(name: str) -> ScriptedBackend | Stage:
 
 
 class Stage:
-    """Streams by the name of the model: echo, evil, slow, stuck, endless, cut."""
+    """Streams by the name of the model: echo, evil, slow, stuck, endless, cut, loading."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._loads = False
 
     def capabilities(self, model: str) -> Capabilities:
         return Capabilities(abilities=frozenset({"text"}), streams=frozenset({"text"}), local=True)
 
     async def aclose(self) -> None:
+        if self._loads:
+            await asyncio.Event().wait()
         _mark("backend closed")
 
     async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
         return say(_heard(request), provider=self.name, model=context.model)
 
     async def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[Any]:
+        if context.model == "loading":
+            await self._load()
         pieces = [*EVIL] if context.model == "evil" else [_heard(request)]
         try:
             for piece in pieces:
@@ -70,6 +76,12 @@ class Stage:
         except BaseException:
             _mark("stream closed")
             raise
+
+    async def _load(self) -> None:
+        """Load for ever, in a thread that nothing can stop, as inside an engine's own code."""
+        self._loads = True
+        threading.Thread(target=threading.Event().wait, name="gensdk-loading").start()
+        await asyncio.Event().wait()
 
     async def _play(self, part: str) -> None:
         if part == "slow":

@@ -4,41 +4,59 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gensdk._registry import Registry
 from gensdk.cli import inventory, machine
 from gensdk.errors import ConfigurationError
+from tests.cli import launch
 from tests.cli.conftest import Command
 
 SECRET = "sk-do-not-show-me"
-DEVICES = machine.devices
 
 
 @pytest.fixture(autouse=True)
-def quick_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch is not loaded."""
-    monkeypatch.setattr(machine, "devices", lambda: ["local models run on a test"])
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch cannot be imported, which is also quicker."""
+    monkeypatch.setitem(sys.modules, "torch", None)
 
 
 @pytest.fixture
-def without_local(monkeypatch: pytest.MonkeyPatch) -> None:
+def lacks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make this an installation without some packages."""
+
+    def put(*names: str) -> None:
+        version = metadata.version
+
+        def find(package: str) -> str:
+            if package in names:
+                raise metadata.PackageNotFoundError(package)
+            return version(package)
+
+        monkeypatch.setattr(metadata, "version", find)
+
+    return put
+
+
+@pytest.fixture
+def without_local(lacks: Callable[..., None]) -> None:
     """An installation that lacks the extra ``local``."""
-    version = metadata.version
+    lacks("torch", "transformers")
 
-    def find(package: str) -> str:
-        if package in {"torch", "transformers"}:
-            raise metadata.PackageNotFoundError(package)
-        return version(package)
 
-    monkeypatch.setattr(metadata, "version", find)
+@pytest.fixture
+def with_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation whose metadata list everything that the extra ``local`` needs."""
+    monkeypatch.setattr(metadata, "version", lambda _: "1.0")
 
 
 # ------------------------------------------------------------------------------------ models
@@ -93,9 +111,7 @@ def test_models_with_a_broken_file(command: Command) -> None:
     assert "error: gensdk.toml: " in ran.err
 
 
-def test_an_optional_key_says_so(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
-    names = ["groq", "vllm", "transformers-serve"]
-    monkeypatch.setattr(Registry, "names", lambda _: names)
+def test_an_optional_key_says_so(command: Command) -> None:
     ran = command("models")
     assert "  groq                GROQ_API_KEY is not set\n" in ran.out
     assert "  vllm                VLLM_API_KEY is not set (optional)\n" in ran.out
@@ -119,7 +135,7 @@ def test_config_file_order(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_model_that_ends_says_so(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
-    monkeypatch.setattr(inventory, "default_model", lambda *_: "openai:dall-e-3")
+    monkeypatch.setattr("gensdk._resolve.default_model", lambda *_: "openai:dall-e-3")
     assert "was shut down on 2026" in command("models").out
     end = date(2027, 1, 6)
     speech = "openai:gpt-4o-mini-tts"
@@ -131,7 +147,7 @@ def test_a_model_that_ends_says_so(monkeypatch: pytest.MonkeyPatch, command: Com
 # ------------------------------------------------------------------------------------ doctor
 def test_doctor_is_usable_with_a_key(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.setenv("OPENAI_BASE_URL", f"https://me:{SECRET}@gateway.example:8443/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.example:8443/v1")
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{SECRET}@proxy.example:3128")
     monkeypatch.setenv("no_proxy", "localhost")
     monkeypatch.setenv("ALL_PROXY", "http://[bad")
@@ -144,7 +160,7 @@ def test_doctor_is_usable_with_a_key(command: Command, monkeypatch: pytest.Monke
     assert "no_proxy     localhost\n" in ran.out
     assert "ALL_PROXY    (not an address)\n" in ran.out
     assert "  configuration file: none\n" in ran.out
-    assert "  local models run on a test\n" in ran.out
+    assert "  local models cannot run: " in ran.out
     assert ran.out.endswith("Usable.\n")
     assert SECRET not in ran.out + ran.err
     assert "me:" not in ran.out
@@ -164,11 +180,113 @@ def test_doctor_json(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert SECRET not in ran.out
 
 
+def test_an_address_with_a_password_is_a_problem_and_is_not_shown(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"https://me:{SECRET}@gateway.example:8443/v1")
+    ran = command("doctor")
+    assert ran.code == 2
+    assert "OPENAI_BASE_URL: https://gateway.example:8443/v1\n" in ran.out
+    assert "Problem: no model for text (catalogue): OPENAI_BASE_URL must not hold" in ran.out
+    assert SECRET not in ran.out + ran.err
+
+
+def test_doctor_shows_the_variables_that_are_read(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {
+        "AZURE_OPENAI_ENDPOINT": "https://mine.openai.azure.com",
+        "HUGGINGFACE_BASE_URL": "https://router.example/v1",
+        "LLAMACPP_BASE_URL": "http://[::1]:8080/v1",
+        "OPENAI_BASE_URL": "https://[2606:4700::1]/v1",
+        "TRANSFORMERS_SERVE_BASE_URL": "http://localhost:8000/v1",
+        "VLLM_OMNI_BASE_URL": "http://127.0.0.1:8091/v1",
+    }
+    for name, address in shown.items():
+        monkeypatch.setenv(name, address)
+    monkeypatch.setenv("HF_BASE_URL", "https://nobody.reads.example")
+    assert json.loads(command("doctor", "--json").out)["addresses"] == shown
+
+
 def test_doctor_says_what_to_install(command: Command, without_local: None) -> None:
     ran = command("doctor")
     assert ran.code == 2
-    assert 'local   missing torch, transformers: pip install "gensdk[local]"\n' in ran.out
-    assert "Problem: no model can answer: set a provider's key (such as OPENAI_API_KEY)" in ran.out
+    missing = r'^  local +missing (.+, )?torch, transformers: pip install "gensdk\[local\]"$'
+    assert re.search(missing, ran.out, re.MULTILINE)
+    problem = (
+        r"^Problem: text \(demo\): local:storyteller lacks (.+, )?torch, transformers: "
+        r'pip install "gensdk\[local\]", or set a provider\'s key \(such as OPENAI_API_KEY\)$'
+    )
+    assert re.search(problem, ran.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        ("nope:m", "no model for text (GENSDK_TEXT_MODEL): no backend is called 'nope'."),
+        ("stage:m,nope:m", "no model for text (GENSDK_TEXT_MODEL): no backend is called 'nope'."),
+        ("word", "no model for text (GENSDK_TEXT_MODEL): 'word' is no alias"),
+        ("text", "no model for text (GENSDK_TEXT_MODEL): aliases in a circle: text -> text"),
+        ("azure:m", "no model for text (GENSDK_TEXT_MODEL): "),
+        ("groq:m", "text (GENSDK_TEXT_MODEL): groq:m has no key: set GROQ_API_KEY"),
+        ("openai:m,groq:m", "text (GENSDK_TEXT_MODEL): openai:m has no key: set OPENAI_API_KEY"),
+        ("local:./gone", "text (GENSDK_TEXT_MODEL): local:./gone: there is no folder "),
+        ("local:a b", "no model for text (GENSDK_TEXT_MODEL): 'a b' is no model"),
+        ("openai:gpt-4-32k", "text (GENSDK_TEXT_MODEL): openai:gpt-4-32k was shut down on "),
+    ],
+)
+def test_a_default_that_cannot_answer_is_a_problem(
+    command: Command, with_local: None, monkeypatch: pytest.MonkeyPatch, models: str, problem: str
+) -> None:
+    monkeypatch.setenv("GENSDK_TEXT_MODEL", models)
+    ran = command("doctor")
+    assert ran.code == 2
+    assert f"\nProblem: {problem}" in ran.out
+    assert "Usable" not in ran.out
+
+
+def test_every_default_is_looked_at(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENSDK_TEXT_MODEL", "stage:m")
+    monkeypatch.setenv("GENSDK_IMAGE_MODEL", "groq:m")
+    monkeypatch.setenv("GENSDK_EMBED_MODEL", "mine")
+    Path("gensdk.toml").write_text(
+        '[models]\nmine = ["mistral:a", "together:b"]\nspeech = "nope:m"\n', encoding="utf-8"
+    )
+    found = json.loads(command("doctor", "--json").out)["problems"]
+    assert [problem.partition(" Did you mean")[0] for problem in found] == [
+        (
+            "image (GENSDK_IMAGE_MODEL): groq:m cannot do this (it does text, speech, transcribe); "
+            "choose another model"
+        ),
+        "no model for speech (configuration file): no backend is called 'nope'.",
+        "embed (GENSDK_EMBED_MODEL): mistral:a has no key: set MISTRAL_API_KEY",
+        "embed (GENSDK_EMBED_MODEL): together:b has no key: set TOGETHER_API_KEY",
+    ]
+
+
+def test_one_model_of_a_route_is_enough(
+    command: Command, without_local: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENSDK_TEXT_MODEL", "openai:m,local:storyteller,stage:m")
+    assert command("doctor").code == 0
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra local")
+def test_an_installation_without_the_storyteller(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("storyteller", "__pycache__")
+    shutil.copytree(launch.ROOT / "gensdk", tmp_path / "lean" / "gensdk", ignore=ignored)
+    env = launch.environment() | {"PYTHONPATH": str(tmp_path / "lean")}
+    for arguments, code in ((["doctor"], 2), (["text", "hi"], 10)):
+        ran = subprocess.run(
+            [sys.executable, "-m", "gensdk.cli", *arguments], env=env, cwd=tmp_path, text=True,
+            capture_output=True, timeout=launch.LIMIT_S, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert ran.returncode == code, ran.stderr
+        said = ran.stdout + ran.stderr
+        assert "the built-in storyteller is not part of this installation" in said
+        assert "install gensdk from its wheel: pip install --force-reinstall gensdk" in said
+        assert "go online" not in said
 
 
 def test_a_configured_model_is_enough(
@@ -187,8 +305,8 @@ def test_doctor_with_a_broken_file(command: Command) -> None:
     assert "Problem: the configuration file is broken: gensdk.toml: text = 3" in ran.out
 
 
-def test_doctor_without_a_core_package(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "core_versions", lambda: {"tenacity": None})
+def test_doctor_without_a_core_package(command: Command, lacks: Callable[..., None]) -> None:
+    lacks("tenacity")
     ran = command("doctor")
     assert ran.code == 2
     assert "Problem: the package tenacity is missing" in ran.out
@@ -241,12 +359,9 @@ def test_an_installation_without_metadata(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_the_local_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gensdk.backends.local", None)
-    (line,) = DEVICES()
+    (line,) = machine.devices()
     assert line.startswith("the local backend is not part of this installation")
 
 
-def test_the_local_backend_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gensdk.backends.local as room
-
-    monkeypatch.setattr(room, "explain_device", lambda: ["a card"], raising=False)
-    assert DEVICES() == ["a card"]
+def test_the_local_backend_explains_itself() -> None:
+    assert machine.devices()[0].startswith("local models cannot run: not installed: torch")

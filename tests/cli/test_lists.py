@@ -71,6 +71,23 @@ def test_embed_reads_lines(command: Command, script: Script, words: list[str]) -
     assert json.loads(ran.out.splitlines()[1])["input"] == "two\u2028half"
 
 
+@pytest.mark.parametrize(
+    ("words", "inputs"),
+    [(["a", "-", "b"], ("a", "one", "two", "b")), (["-", "a"], ("one", "two", "a"))],
+)
+def test_a_dash_among_texts_is_stdin(
+    command: Command, script: Script, words: list[str], inputs: tuple[str, ...]
+) -> None:
+    backend = script(
+        EmbedResponse(vectors=Vectors.of([[0.5]] * len(inputs)), provider="stage", model="m")
+    )
+    ran = command("embed", *words, "-m", "stage:m", stdin=b"one\ntwo\n")
+    assert ran.code == 0
+    request = backend.asked[0].request
+    assert isinstance(request, EmbedRequest)
+    assert request.inputs == inputs
+
+
 def test_embed_json_round_trips(command: Command, script: Script) -> None:
     script(vectors())
     ran = command("embed", "a", "b", "-m", "stage:m", "--json")

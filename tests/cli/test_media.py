@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,67 @@ def test_nothing_is_paid_for_what_cannot_be_saved(
     assert ran.code == 2
     assert message in ran.err
     assert backend.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("pipe.png", []), ("cat.png", ["-n", "2"]), ("link.png", [])]
+)
+def test_what_is_no_file_is_left_alone(
+    command: Command, script: Script, in_folder: Path, name: str, more: list[str]
+) -> None:
+    pipes = [in_folder / "pipe.png", in_folder / "cat-2.png"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    (in_folder / "link.png").symlink_to(os.devnull)
+    backend = script()
+    ran = command("image", "x", "-m", "stage:m", "-o", name, *more)
+    assert ran.code == 2
+    assert "this is not a regular file" in ran.err
+    assert backend.asked == []
+    assert all(pipe.is_fifo() for pipe in pipes)
+
+
+def test_a_pipe_that_comes_into_being_during_the_call_is_left_alone(
+    command: Command, script: Script, in_folder: Path
+) -> None:
+    pipe = in_folder / "cat.png"
+
+    def draw(_: Request) -> ImageResponse:
+        os.mkfifo(pipe)
+        return pictures(PNG)
+
+    script(draw)
+    ran = command("image", "x", "-m", "stage:m", "-o", "cat.png")
+    assert (ran.code, ran.err.splitlines()[0]) == (1, "error: not a regular file: cat.png")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["image", "x", "-o", "-", "--json"], "-o - and --json both write to stdout"),
+        (["image", "x", "-o", "-", "-n", "2"], "only a single file can go to stdout"),
+        (["speech", "x", "-o", "-", "--json"], "-o - and --json both write to stdout"),
+        (["transcribe", "a.wav", "--json", "--format", "srt"], "--json and --format srt"),
+        (["transcribe", "a.wav", "--json", "--format", "text"], "--json and --format text"),
+        (["text", "x", "--raw", "--json"], "--raw and --json"),
+        (["text", "x", "--raw", "--schema", "a.wav"], "--raw and --schema"),
+    ],
+)
+def test_impossible_pairs_are_refused_before_the_call(
+    command: Command, script: Script, sound: Path, arguments: list[str], message: str
+) -> None:
+    backend = script()
+    ran = command(*arguments, "-m", "stage:m")
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+    assert backend.asked == []
+
+
+def test_json_twice_is_no_contradiction(command: Command, script: Script, sound: Path) -> None:
+    script(transcript())
+    ran = command("transcribe", "a.wav", "-m", "stage:m", "--json", "--format", "json")
+    assert json.loads(ran.out)["text"] == "Hello"
 
 
 def test_a_folder_that_is_not_writable(

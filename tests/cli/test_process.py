@@ -31,6 +31,7 @@ def test_on_a_terminal_the_facts_follow(env: dict[str, str], in_folder: Path) ->
         assert shown.end() == 0
     assert "heard: hello\nstage:echo | " in shown.screen
     assert shown.screen.index("writing") < shown.screen.index("heard")
+    assert "loading stage:echo, then writing" in shown.screen
 
 
 def test_quiet_on_a_terminal(env: dict[str, str], in_folder: Path) -> None:
@@ -86,6 +87,25 @@ def test_a_second_interrupt_leaves_what_cannot_be_cancelled(plugins: Path, in_fo
         shown.interrupt()
         assert shown.end() == 130
     assert "Traceback" not in shown.screen
+
+
+# ---------------------------------------------------------------------------- a load too long
+def test_a_timeout_is_told_before_a_load_is_left_behind(
+    env: dict[str, str], in_folder: Path
+) -> None:
+    with OnTerminal(*text("loading", "--timeout", "0.2"), env=env, cwd=in_folder) as shown:
+        shown.until("error: the call took longer than the 0.2 s allowed in total")
+        assert shown.process.poll() is None, "the error was told only after the closing"
+        assert shown.end() == 6
+    assert "Traceback" not in shown.screen
+
+
+def test_a_load_is_left_behind_on_ctrl_c(env: dict[str, str], in_folder: Path) -> None:
+    with OnTerminal(*text("loading"), env=env, cwd=in_folder) as shown:
+        shown.until("loading stage:loading, then writing")
+        shown.interrupt()
+        assert shown.end() == 130
+    assert "interrupted" in shown.screen
 
 
 def test_a_cut_stream_leaves_the_line_on_a_terminal(env: dict[str, str], in_folder: Path) -> None:

@@ -247,7 +247,9 @@ async def test_an_awaitable_of_a_plain_function_is_awaited() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"max_steps": 0}, "max_steps: 1 or more"),
+        ({"max_steps": 0}, "max_steps: a whole number, 1 or more"),
+        ({"max_steps": "2"}, "max_steps: a whole number"),
+        ({"max_steps": True}, "max_steps: a whole number"),
         ({"max_steps": 2, "tools": [Tool(name="mute")]}, "mute has no function"),
         ({"max_steps": 2, "tools": [add], "n": 2}, "do not go together"),
     ],

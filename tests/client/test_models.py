@@ -11,10 +11,11 @@ import pytest
 import gensdk
 from gensdk import BoundModel, Route
 from gensdk._registry import Registry
-from gensdk._resolve import Resolver, ability_of
-from gensdk._settings import DEMO_MODELS, default_model, file_models
+from gensdk._resolve import DefaultModel
+from gensdk._settings import DEMO_MODELS, default_model, read_file
 from gensdk.catalog import DEFAULTS
 from gensdk.errors import (
+    ClientClosedError,
     ConfigurationError,
     UnknownBackendError,
     UnknownModelError,
@@ -143,10 +144,66 @@ def test_capabilities_are_told_without_asking_the_model() -> None:
         client.capabilities("a")
 
 
-def test_a_word_that_should_be_an_ability() -> None:
-    assert ability_of("text") == "text"
-    with pytest.raises(ConfigurationError, match="there are text, image"):
-        ability_of("dance")
+async def answer(client: gensdk.Client, streaming: bool) -> Any:
+    if not streaming:
+        return await client.text("x", model="both")
+    async with client.stream_text("x", model="both") as stream:
+        return await stream.result()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_model_that_cannot_do_it_is_seen_to_be_passed_over(streaming: bool) -> None:
+    facts: list[Any] = []
+    mute = scripted(name="a", abilities=frozenset({"image"}), streams=frozenset())
+    client = client_of(
+        mute, scripted("x", "y", name="b"), models={"both": ["a:m", "b:n"]}, hooks=[facts.append]
+    )
+    for reply in [await answer(client, streaming) for _ in range(2)]:  # then from what was kept
+        assert [(one.provider, one.model, one.outcome) for one in reply.attempts] == [
+            ("a", "m", "skipped"), ("b", "n", "ok"),
+        ]  # fmt: skip
+        assert reply.attempts[0].error == "unsupported_feature"
+        assert "a:m cannot do" in (reply.attempts[0].message or "")
+    assert [one.outcome for one in facts[-1].attempts] == ["skipped", "ok"]
+
+
+async def test_capabilities_of_a_closed_client() -> None:
+    client = client_of(scripted())
+    await client.aclose()
+    with pytest.raises(ClientClosedError):
+        client.capabilities("a:m")
+
+
+def test_where_defaults_are_said(monkeypatch: pytest.MonkeyPatch, in_folder: Path) -> None:
+    (in_folder / "gensdk.toml").write_text('[models]\nspeech = "a:s"\nx = "a:x"\n', "utf-8")
+    monkeypatch.setenv("GENSDK_IMAGE_MODEL", "a:i,b:i")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    client = gensdk.Client(models={"embed": "a:e"})
+    found = client.defaults()
+    assert found["embed"] == DefaultModel("a:e", "code")
+    assert found["image"] == DefaultModel(["a:i", "b:i"], "environment", "GENSDK_IMAGE_MODEL")
+    assert found["speech"] == DefaultModel("a:s", "file", "gensdk.toml")
+    assert found["text"].source == "catalogue"
+    assert client.config_file() == Path("gensdk.toml")
+    assert client.aliases() == {"x": "a:x"}
+    assert {"openai", "local"} <= set(client.providers())
+    monkeypatch.delenv("OPENAI_API_KEY")
+    (in_folder / "gensdk.toml").unlink()
+    bare = gensdk.Client()
+    assert bare.defaults()["text"] == DefaultModel(DEMO_MODELS["text"], "demo")
+    assert "embed" not in bare.defaults()
+    assert bare.config_file() is None
+
+
+def test_a_user_without_a_home_has_no_file_there(
+    monkeypatch: pytest.MonkeyPatch, in_folder: Path
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert read_file({}) == (None, {})
+    assert gensdk.Client().defaults()["text"].source == "demo"
 
 
 # ------------------------------------------------------------------------------------ defaults
@@ -231,19 +288,19 @@ FILES = [
 @pytest.mark.parametrize(("name", "text", "models"), FILES)
 def test_forms_of_the_file(in_folder: Path, name: str, text: str, models: dict[str, Any]) -> None:
     (in_folder / name).write_text(text, "utf-8")
-    assert file_models({"XDG_CONFIG_HOME": str(in_folder / "none")}) == models
+    assert read_file({"XDG_CONFIG_HOME": str(in_folder / "none")})[1] == models
 
 
 def test_which_file(in_folder: Path) -> None:
     home = in_folder / "home"
     (home / "gensdk").mkdir(parents=True)
     environ = {"XDG_CONFIG_HOME": str(home)}
-    assert file_models(environ) == {}
+    assert read_file(environ)[1] == {}
     for path in ("home/gensdk/config.toml", "pyproject.toml", "gensdk.toml", "named.toml"):
         (in_folder / path).write_text(f'[tool.gensdk.models]\ntext = "a:{path}"', "utf-8")
         if path == "named.toml":
             environ["GENSDK_CONFIG"] = str(in_folder / path)
-        assert file_models(environ) == {"text": f"a:{path}"}
+        assert read_file(environ)[1] == {"text": f"a:{path}"}
 
 
 @pytest.mark.parametrize(
@@ -270,7 +327,7 @@ async def test_a_file_that_is_wrong_is_named(in_folder: Path, content: bytes, sa
 
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
-        file_models({"GENSDK_CONFIG": str(tmp_path / "no.toml")})
+        read_file({"GENSDK_CONFIG": str(tmp_path / "no.toml")})
 
 
 # ---------------------------------------------------------------------------------- backends
@@ -358,4 +415,5 @@ def test_without_an_installed_distribution(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_aliases_are_listed(in_folder: Path) -> None:
     (in_folder / "gensdk.toml").write_text('[models]\nx = "a:file"\ny = "b:n"', "utf-8")
-    assert Resolver({"x": "a:code"}, Registry({})).aliases() == {"x": "a:code", "y": "b:n"}
+    models: Any = {"x": "a:code", "text": "a:m"}
+    assert gensdk.Client(models=models).aliases() == {"x": "a:code", "y": "b:n"}

@@ -10,8 +10,9 @@ import pytest
 
 import gensdk
 from gensdk import Media, Retry, Timeouts, _parameters
-from gensdk.errors import InvalidRequestError
+from gensdk.errors import ConfigurationError, InvalidRequestError
 from gensdk.spec import METHODS
+from gensdk.testing import ScriptedBackend
 from gensdk.types import (
     URL,
     EmbedRequest,
@@ -94,6 +95,8 @@ async def test_paths_and_bytes_become_media(files: Path) -> None:
     assert (await sent("transcribe", sound)).audio == Media.read(sound)
     assert (await sent("transcribe", memoryview(MP3))).audio == Media(data=MP3)
     assert (await sent("transcribe", URL("https://x.example/a.mp3"))).audio.url.endswith("a.mp3")
+    assert (await sent("image", "x", images=picture)).images == (Media.read(picture),)
+    assert (await sent("image", "x", images=PNG)).images == (Media(data=PNG),)
     assert (await sent("moderate", images=(picture,))).images == (Media.read(picture),)
 
 
@@ -145,13 +148,50 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("image", ("x",), {"images": "https://x.example/a.png"}, "images"),
     ("speech", (" ",), {}, "text is empty"),
     ("speech", ("x",), {"speed": 9}, "speed"),
-    ("transcribe", (b"",), {}, "audio is empty"),
-    ("transcribe", (None,), {}, "audio: Field required"),
+    ("transcribe", (b"",), {}, "audio: it is empty"),
+    ("transcribe", (None,), {}, "audio: nothing was given; give a Path, bytes"),
     ("embed", ([],), {}, "inputs"),
     ("embed", (["a", ""],), {}, "input 1 is empty"),
     ("embed", (["a\udfff"],), {}, "inputs.0"),
     ("moderate", (), {}, "nothing to judge"),
-    ("moderate", ("",), {}, "inputs.0"),
+    ("moderate", ("",), {}, "inputs: input 0 is empty"),
+    ("moderate", (["a", " \n"],), {}, "inputs: input 1 is empty"),
+    ("moderate", ("a\ud800",), {}, "inputs.0"),
+    ("moderate", (5,), {}, "inputs: give a text or a list of texts, not int"),
+    ("moderate", ("a",), {"images": [Media(data=b"")]}, "images.0: it is empty"),
+    ("embed", (["  "],), {}, "inputs: input 0 is empty"),
+    ("embed", ({"a": 1},), {}, "give a text or a list of texts, not dict"),
+    ("text", ([""],), {}, "prompt is empty: there is no text"),
+    ("text", (Message.user("  "),), {}, "prompt is empty: there is no text"),
+    ("text", ([Message.user("a"), Message.assistant("b"), Message.user(" ")],), {}, "is empty"),
+    ("text", ([Message.system(" ")],), {}, "prompt is empty: there is no text"),
+    ("text", (["see", Media(data=b"", media_type="image/png")],), {}, "part 1 of message 0"),
+    ("text", (["see", URL(" ")],), {}, "part 1 of message 0 is an empty image"),
+    ("text", (b"",), {}, "part 0 of message 0 is an empty file"),
+    ("text", (None,), {}, "prompt: nothing was given; give a text, messages"),
+    ("text", (["x", None],), {}, "a message holds text, Media, URL or parts, not None"),
+    ("transcribe", ("a.mp3",), {}, "audio: a str is text, never a file; write Path('a.mp3')"),
+    ("transcribe", ("https://x.example/a",), {}, "write URL('https://x.example/a')"),
+    ("transcribe", ("x" * 99,), {}, "write Path(...)"),
+    ("transcribe", (5,), {}, "audio: give Media or URL(...), not int"),
+    ("transcribe", (URL(""),), {}, "audio: it is empty"),
+    ("image", ("x",), {"images": "a.png"}, "images.0: a str is text, never a file"),
+    ("image", ("x",), {"images": [PNG], "mask": "a.png"}, "mask: a str is text, never a file"),
+    ("image", ("x",), {"images": [b""]}, "images.0: it is empty"),
+    ("image", ("x",), {"user_id": "a\ud800"}, "user_id"),
+    ("image", ("x",), {"style": "a\ud800"}, "style"),
+    ("speech", ("x",), {"voice": "a\ud800"}, "voice"),
+    ("transcribe", (MP3,), {"language": "a\ud800"}, "language"),
+    ("text", ("x",), {"tag": "a\ud800"}, "tag"),
+    ("text", ("x",), {"model": "a:m\ud800"}, "model"),
+    ("text", ("x",), {"model": ["a:m\ud800"]}, "lone surrogate"),
+    ("text", ("x",), {"user_id": "a\ud800"}, "user_id"),
+    ("text", ("x",), {"metadata": {"a\ud800": "b"}}, "metadata"),
+    ("text", ("x",), {"extra": {"a": ["b\ud800"]}}, "extra: it holds a lone surrogate"),
+    ("text", ("x",), {"options": {"a": {"b": "c\ud800"}}}, "it holds a lone surrogate"),
+    ("text", ("x",), {"tools": [{"name": "a", "description": "\ud800"}]}, "description"),
+    ("text", ("x",), {"output": {"type": "object", "title": "\ud800"}}, "lone surrogate"),
+    ("text", ("x",), {"options": {"opnai": {}}}, "called 'opnai'. Did you mean 'openai'"),
 ]  # fmt: skip
 
 
@@ -259,3 +299,104 @@ async def test_what_a_backend_is_told() -> None:
     assert (context.model, context.connect_s, context.read_s) == ("my:model", 3.0, 7.0)
     assert context.idempotency_key.startswith("gensdk-")
     assert callable(context.fetch)
+
+
+@pytest.mark.parametrize("options", [{"gpu": {"x": 1}}, {"vendor": {"x": 0}, "gpu": {"x": 1}}])
+async def test_options_go_by_the_name_an_account_is_registered_under(options: Any) -> None:
+    backend = scripted("x", name="vendor")
+    client = gensdk.Client(backends={"gpu": backend})
+    await client.text("x", model="gpu:m", options=options)
+    assert backend.asked[0].request.options["vendor"] == {"x": 1}
+
+
+@pytest.mark.parametrize("name", ["vendor", "openai", "local"])
+async def test_options_of_a_known_provider_are_no_mistake(name: str) -> None:
+    backend = scripted("x", name="vendor")
+    client = gensdk.Client(backends={"gpu": backend})
+    await client.text("x", model="gpu:m", options={name: {"x": 1}})
+    assert backend.asked[0].request.options == {name: {"x": 1}}
+
+
+async def test_misspelt_options_of_a_request_object_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="here 'a'"):
+        await client_of(scripted()).run(TextRequest(prompt="x", options={"b": {}}))
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("timeouts", "3", "give seconds for the whole call"),
+    ("timeouts", True, "give seconds for the whole call"),
+    ("retry", 0, r"Retry\(attempts=1\) tries once"),
+    ("retry", 5, r"give gensdk.Retry\(attempts=3\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), WRONG)
+async def test_settings_of_another_kind_are_refused(name: str, value: Any, said: str) -> None:
+    given: Any = {name: value}
+    client = client_of(scripted())
+    for use in (
+        lambda: gensdk.Client(**given),
+        lambda: client.with_options(**given),
+        lambda: client.stream(TextRequest(prompt="x"), **given),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            use()
+    for work in (client.text("x", **given), client.run(TextRequest(prompt="x"), **given)):
+        with pytest.raises(ConfigurationError, match=said):
+            await work
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"media": 5}, "give gensdk.MediaPolicy"),
+        ({"hooks": print}, r"hooks=\[my_hook\]"),
+        ({"hooks": None}, r"hooks=\[my_hook\]"),
+        ({"models": {"text": 5}}, r"models\['text'\] = 5: give 'provider:model'"),
+        ({"models": {"text": []}}, "or a list of names"),
+        ({"models": {"text": ["a:m", 5]}}, "or a list of names"),
+        ({"models": {5: "a:m"}}, "an alias is a word"),
+        ({"models": "openai:x"}, "models='openai:x': give a mapping"),
+        ({"models": 0}, "models=0: give a mapping"),
+        ({"backends": {"a": 5}}, r"backends\['a'\] is of type int, which is no backend"),
+        ({"backends": {"a": ScriptedBackend}}, r"make one: ScriptedBackend\("),
+        ({"backends": [5]}, "give a mapping of provider name"),
+        ({"backends": 0}, "give a mapping of provider name"),
+    ],
+)
+def test_a_client_is_set_up_rightly_or_not_at_all(given: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        gensdk.Client(**given)
+
+
+def test_a_copy_is_set_up_rightly_too() -> None:
+    client = client_of(scripted())
+    for given in ({"unsupported": "maybe"}, {"hooks": print}):
+        with pytest.raises(ConfigurationError):
+            client.with_options(**given)
+
+
+async def test_a_bound_model_has_a_backend() -> None:
+    bound: Any = gensdk.BoundModel(5, "m")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"BoundModel\.backend is of type int"):
+        await client_of(scripted()).text("x", model=bound)
+
+
+async def test_a_file_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp3")
+    path.write_bytes(MP3)
+    request = await sent("transcribe", path)
+    assert request.audio.name == "caf?.mp3"
+    assert request.audio.filename.encode() == b"caf?.mp3"
+    assert request.fingerprint()
+
+
+def test_a_path_is_read_by_verbs_alone() -> None:
+    with pytest.raises(ValueError, match=r"write Media\.read\('a\.png'\)"):
+        Message.user(Path("a.png"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"write Media\.read\('a\.mp3'\)"):
+        TranscriptionRequest(audio=Path("a.mp3"))
+    with pytest.raises(ValueError, match=r"write Media\(data="):
+        TranscriptionRequest(audio=MP3)

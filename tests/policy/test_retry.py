@@ -156,7 +156,7 @@ async def test_repeating_an_unknown_outcome_is_opt_in(ability: Ability) -> None:
 async def test_on_this_machine_nothing_is_paid() -> None:
     lost = TimedOutError("x", phase="attempt", billed="maybe")
     reply = await client_of(scripted(lost, ANSWERS["image"], local=True)).image("x")
-    assert [attempt.billed for attempt in reply.attempts] == ["maybe", "no"]
+    assert [attempt.billed for attempt in reply.attempts] == ["no", "no"]
 
 
 async def test_a_call_may_set_its_own_number_of_tries() -> None:

@@ -144,16 +144,24 @@ async def test_idle() -> None:
     nothing_left()
 
 
-async def test_the_time_the_reader_takes_is_not_idle() -> None:
+async def test_the_time_the_reader_takes_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    real, ahead = loop.time, [0.0]
+    monkeypatch.setattr(loop, "time", lambda: real() + ahead[0])
     pause = Pause()
     backend = scripted([TextDelta(text="a"), TextDelta(text="b"), TextDelta(text="c"), pause, "d"])
-    async with client_of(backend).stream_text("x", timeouts=Timeouts(idle=5 * TINY)) as stream:
+    async with client_of(backend).stream_text("x", timeouts=Timeouts(idle=60)) as stream:
         await anext(stream)
         await anext(stream)
-        await asyncio.sleep(7 * TINY)
+        ahead[0] += 70  # the reader is busy, and the timer of the output before it goes off
+        await asyncio.sleep(0)
         await anext(stream)
-        asyncio.get_running_loop().call_later(3 * TINY, pause.go_on)
-        assert (await stream.result()).text == "d"
+        reading = asyncio.create_task(stream.result())
+        await pause.reached()
+        ahead[0] += 50  # within the time of this wait, though not of the one before
+        await asyncio.sleep(0)
+        pause.go_on()
+        assert (await reading).text == "d"
 
 
 async def test_every_output_starts_the_idle_clock_again() -> None:
@@ -168,14 +176,35 @@ async def test_every_output_starts_the_idle_clock_again() -> None:
 
 async def test_total_of_a_stream() -> None:
     pause = Pause()
-    backend = scripted([AudioChunk(data=b"ab"), pause])
+    backend = scripted([TextDelta(text="ab"), pause])
     timeouts = Timeouts(total=3 * TINY, idle=NEVER)
-    async with client_of(backend).stream_speech("x", timeouts=timeouts) as stream:
+    async with client_of(backend).stream_text("x", timeouts=timeouts) as stream:
         with pytest.raises(TimedOutError, match="whole call") as caught:
             await stream.result()
     assert caught.value.phase == "total"
-    assert partial_of(caught.value).audio.data == b"ab"
+    assert partial_of(caught.value).text == "ab"
     assert pause.cancelled
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(idle=TINY), Timeouts(total=3 * TINY, idle=NEVER)])
+async def test_a_paid_stream_that_falls_silent_leaves_the_outcome_open(timeouts: Timeouts) -> None:
+    backend = scripted([AudioChunk(data=b"ab"), Pause()])
+    async with client_of(backend).stream_speech("x", timeouts=timeouts) as stream:
+        with pytest.raises(OutcomeUnknownError, match="may still finish") as caught:
+            await stream.result()
+    error = caught.value
+    assert partial_of(error).audio.data == b"ab"
+    assert (error.billed, error.retryable, error.provider) == ("maybe", False, "a")
+    assert [one.error for one in error.attempts] == ["outcome_unknown"]
+    assert isinstance(error.__cause__, TimedOutError)
+
+
+async def test_a_stream_on_this_machine_costs_nothing_when_it_falls_silent() -> None:
+    backend = scripted([AudioChunk(data=b"ab"), Pause()], local=True)
+    async with client_of(backend).stream_speech("x", timeouts=Timeouts(idle=TINY)) as stream:
+        with pytest.raises(TimedOutError) as caught:
+            await stream.result()
+    assert (caught.value.billed, caught.value.attempts[0].billed) == ("no", "no")
 
 
 async def test_a_stream_without_clocks_waits() -> None:

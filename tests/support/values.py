@@ -49,6 +49,7 @@ from gensdk.types import (
     Verdict,
     Word,
 )
+from gensdk.types.message import empty_media
 
 words = st.text(st.characters(codec="utf-8"), max_size=20)
 names = st.text("abcXYZ019_-", min_size=1, max_size=12)
@@ -92,9 +93,18 @@ messages = st.builds(
 )
 tools = st.builds(Tool, name=names, description=words, parameters=json_objects)
 unit = st.none() | st.floats(0, 1)
+
+
+def _answerable(turns: list[Message]) -> list[Message]:
+    """Turns whose media hold something, and one of the user at the end that says something."""
+    return [turn for turn in turns if not any(map(empty_media, turn.content))] + [
+        Message.user("go on")
+    ]
+
+
 text_requests = st.builds(
     TextRequest,
-    prompt=st.lists(messages, min_size=1, max_size=3) | words.filter(str.strip),
+    prompt=st.lists(messages, max_size=2).map(_answerable) | words.filter(str.strip),
     model=st.none() | words | st.lists(words, max_size=2).map(tuple),
     options=st.dictionaries(words, json_objects, max_size=2),
     extra=json_objects,

@@ -7,6 +7,7 @@ import gzip
 import zlib
 from collections.abc import Mapping
 
+import httpcore2
 import pytest
 
 from gensdk.errors import (
@@ -18,6 +19,7 @@ from gensdk.errors import (
 )
 from gensdk.spec import Context
 from gensdk.toolkit import Form, FormFile, HTTPWire, Secret, server_sent_events
+from gensdk.toolkit.sockets import AsyncioBackend
 from tests.support.server import (
     LoopbackServer,
     RecordedRequest,
@@ -562,6 +564,76 @@ async def test_a_closed_wire_says_so_and_closing_twice_is_fine() -> None:
     await wire.aclose()
     with pytest.raises(ClientClosedError):
         await wire.send("GET", "/x", CONTEXT)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_closing_ends_calls_under_way_and_leaves_no_connection(turns: int) -> None:
+    async with LoopbackServer() as server:
+        never = asyncio.Event()
+
+        async def silent(_: RecordedRequest, __: Reply) -> None:
+            await never.wait()
+
+        server.on("POST", "/v1/x", silent)
+        wire = wire_to(server)
+        task = asyncio.create_task(wire.send("POST", "/x", CONTEXT, body=b"{}"))
+        for _ in range(turns):
+            await asyncio.sleep(0)  # before, while and after the connection is made
+        await wire.aclose()
+        with pytest.raises(ClientClosedError) as caught:
+            await asyncio.wait_for(task, 5)
+        if server.connections:
+            await server.closed_by_client(server.connections)
+        assert not caught.value.retryable
+        with pytest.raises(ClientClosedError):
+            await wire.send("POST", "/x", CONTEXT, body=b"{}")
+    assert server.open_connections == 0
+
+
+async def test_closed_sockets_open_no_connection() -> None:
+    async with LoopbackServer() as server:
+        sockets = AsyncioBackend()
+        await sockets.close()
+        with pytest.raises(httpcore2.ConnectError):
+            await sockets.connect_tcp("127.0.0.1", server.port)
+    assert server.connections == 0
+
+
+async def test_closing_in_the_middle_of_an_answer() -> None:
+    async with LoopbackServer() as server:
+
+        async def half(_: RecordedRequest, reply: Reply) -> None:
+            await reply.start(200)
+            await reply.chunk(b"half")
+            await server.closed_by_client()
+
+        server.on("POST", "/v1/x", half)
+        wire = wire_to(server)
+        with pytest.raises(ClientClosedError, match="under way") as caught:
+            async with wire.stream("POST", "/x", CONTEXT, body=b"{}") as answer:
+                async for piece in answer.chunks():
+                    assert piece == b"half"
+                    await wire.aclose()
+        assert (caught.value.billed, caught.value.status) == ("maybe", 200)
+
+
+async def test_what_follows_the_end_is_read_so_that_the_connection_is_kept() -> None:
+    async with LoopbackServer() as server:
+        server.on("POST", "/v1/x", answer_bytes(b"a" * 200_000))
+        wire = wire_to(server)
+        for _ in range(2):
+            async with wire.stream("POST", "/x", CONTEXT, body=b"{}") as answer:
+                await anext(answer.chunks())
+                await answer.drain()
+        await wire.aclose()
+    assert server.connections == 1
+
+
+def test_files_and_fields_that_are_no_unicode() -> None:
+    content = Form(files=(FormFile("file", "caf\udce9.wav", b"RIFF", "audio/wav"),)).encode()[1]
+    assert b'filename="caf?.wav"' in content
+    with pytest.raises(InvalidRequestError, match="'prompt'"):
+        Form(fields=(("prompt", "a\ud800b"),)).encode()
 
 
 async def test_an_answer_cannot_be_read_after_its_block() -> None:

@@ -24,7 +24,8 @@ from gensdk.errors import (
 )
 from gensdk.spec import Context
 from gensdk.toolkit import HTTPWire
-from gensdk.toolkit.transport import borrowed_module, shared_ssl_context
+from gensdk.toolkit.borrowed import borrowed_module
+from gensdk.toolkit.transport import shared_ssl_context
 from tests.support.certificates import trusted_server_context
 from tests.support.server import (
     LoopbackServer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import socket
 import traceback
 
@@ -19,9 +20,16 @@ from gensdk.errors import (
     TimedOutError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import HTTPWire, Secret
+from gensdk.toolkit import HTTPWire, Secret, transport
 from gensdk.toolkit.wire_errors import CAUSES, forget_tracebacks, wire_error
-from tests.support.server import LoopbackServer, RecordedRequest, Reply, answer_json
+from tests.support.server import (
+    Handler,
+    LoopbackServer,
+    RecordedRequest,
+    Reply,
+    answer_bytes,
+    answer_json,
+)
 
 CONTEXT = Context(model="m")
 KEY = "sk-very-secret-1234567890"
@@ -164,6 +172,41 @@ async def test_a_kept_connection_closed_before_a_byte_came_was_not_billed(handle
     assert caught.value.billed == "no"
 
 
+@pytest.mark.parametrize("handler", [_reset, _close])
+async def test_a_kept_connection_closed_after_some_work_may_have_been_billed(
+    handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "IDLE_CLOSE_S", 0.001)
+
+    async def works(request: RecordedRequest, reply: Reply) -> None:
+        await asyncio.sleep(0.004)
+        await handler(request, reply)
+
+    async with LoopbackServer() as server:
+        server.on("POST", "/x", answer_json({}), works)
+        wire = wire_to(server.url)
+        await wire.send("POST", "/x", CONTEXT, body=b"{}")
+        with pytest.raises(ConnectionFailedError) as caught:
+            await wire.send("POST", "/x", CONTEXT, body=b"{}")
+        await wire.aclose()
+    assert server.connections == 1
+    assert caught.value.billed == "maybe"
+
+
+async def test_what_the_server_can_have_seen() -> None:
+    now = 0.0
+    trace = transport.Trace(lambda: now)
+    assert trace.unseen()  # the connection broke before all was written
+    await trace("http11.send_request_body.complete", {})
+    now = 0.09
+    assert trace.unseen()
+    now = 0.3
+    assert not trace.unseen()
+    new = transport.Trace(lambda: now)
+    await new("connection.connect_tcp.started", {})
+    assert not new.unseen()
+
+
 async def test_a_kept_connection_that_breaks_after_a_byte_may_have_been_billed() -> None:
     async with LoopbackServer() as server:
         server.on("POST", "/x", answer_json({}), _cut_in_chunked_body)
@@ -182,7 +225,8 @@ async def test_connections_the_server_closed_while_idle_are_not_used_again() -> 
         for _ in range(3):
             await wire.send("POST", "/x", CONTEXT, body=b"{}")
             await server.drop_idle()
-            await asyncio.sleep(0.005)  # for the end of the connection to cross the loopback
+            for _ in range(10):  # turns of the loop, for the end of it to be seen on our side
+                await asyncio.sleep(0)
         await wire.aclose()
     assert server.connections == 3
 
@@ -256,12 +300,11 @@ def test_every_exception_of_the_http_libraries_has_a_row(kind: type[Exception]) 
     assert kind.__name__ in CAUSES
 
 
-def mapped(error: Exception, *, fresh: bool = True, answered: bool = False) -> GenSDKError:
+def mapped(error: Exception) -> GenSDKError:
     return wire_error(
         error,
         origin="https://h",
-        fresh=fresh,
-        answered=answered,
+        unseen=False,
         redact=str,
         facts={"provider": "p", "model": "m"},
     )
@@ -335,6 +378,57 @@ async def test_a_refused_header_leaves_no_key_in_the_locals_of_gensdk() -> None:
     frames = frames_of_gensdk(caught.value)
     assert frames
     assert all(KEY not in str(frame.locals) for frame in frames)
+
+
+async def _echo_in_bad_header(request: RecordedRequest, reply: Reply) -> None:
+    key = request.headers["authorization"].removeprefix("Bearer ")
+    await reply.raw(f"HTTP/1.1 200 OK\r\nbad header {key}\r\n\r\n".encode())
+    reply.close()
+
+
+async def _echo_in_chunk(request: RecordedRequest, reply: Reply) -> None:
+    await reply.start(200, {"transfer-encoding": "chunked"})
+    await reply.raw(request.headers["authorization"].removeprefix("Bearer ").encode() + b"\r\n")
+    reply.close()
+
+
+@pytest.mark.parametrize("handler", [_echo_in_bad_header, _echo_in_chunk])
+async def test_a_key_in_the_text_of_the_cause_takes_the_cause_away(handler: Handler) -> None:
+    async with LoopbackServer() as server:
+        server.on("POST", "/x", handler)
+        error = await failing(server, ConnectionFailedError)
+    assert "[redacted]" in str(error)
+    assert error.__cause__ is error.__context__ is None
+    assert KEY not in everything_shown(error)
+
+
+async def test_a_harmless_cause_stays() -> None:
+    async with LoopbackServer() as server:
+        server.on("POST", "/x", _reset)
+        error = await failing(server, ConnectionFailedError)
+    assert isinstance(error.__cause__, httpcore2.ReadError)
+
+
+async def test_no_key_in_the_log_of_the_http_library(caplog: pytest.LogCaptureFixture) -> None:
+    async with LoopbackServer() as server:
+        echo = answer_bytes(b"{}", "application/json", headers={"x-key": KEY, "x-other": "kept"})
+        server.on("POST", "/x", echo, _echo_in_bad_header)
+        wire = wire_to(server.url)
+        with caplog.at_level("DEBUG"):
+            await wire.send("POST", "/x", CONTEXT, body=b"{}")
+            with pytest.raises(ConnectionFailedError):
+                await wire.send("POST", "/x", CONTEXT, body=b"{}")
+            logging.getLogger("httpcore2.http11").debug("%s and %s", KEY, "args")
+            try:
+                raise ValueError(KEY)
+            except ValueError:
+                logging.getLogger("httpcore2.http11").debug("failed", exc_info=True)
+        await wire.aclose()
+    assert "x-other" in caplog.text
+    assert "[redacted] and args" in caplog.text
+    assert "ValueError: [redacted]" in caplog.text
+    assert KEY not in caplog.text
+    assert all(KEY not in repr(vars(record)) for record in caplog.records)
 
 
 async def test_cancellation_leaves_no_key_in_the_locals_of_gensdk() -> None:

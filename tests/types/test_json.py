@@ -105,6 +105,13 @@ def test_any_vectors(rows: list[list[float]]) -> None:
     assert vectors.tolist() == rows
 
 
+def test_equal_requests_have_equal_fingerprints_whatever_the_order() -> None:
+    one = TextRequest(prompt="x", extra={"a": 1, "b": {"c": 1, "d": 2}}, logit_bias={1: 0, 22: 0})
+    two = TextRequest(prompt="x", extra={"b": {"d": 2, "c": 1}, "a": 1}, logit_bias={22: 0, 1: 0})
+    assert one == two
+    assert one.fingerprint() == two.fingerprint()
+
+
 def test_another_request_has_another_fingerprint() -> None:
     one = TextRequest(prompt="x")
     assert one.fingerprint() == TextRequest(prompt="x").fingerprint()

@@ -215,3 +215,16 @@ def test_a_url_is_its_text() -> None:
     assert str(URL("https://x.example")) == "https://x.example"
     with pytest.raises(ValidationError):
         URL(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_save_replaces_files_only(tmp_path: Path, link: bool) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    target = tmp_path / "link.png" if link else pipe
+    if link:
+        target.symlink_to(pipe)
+    with pytest.raises(FileExistsError, match="not a regular file"):
+        PICTURE.save(target)
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({"pipe.png", target.name})

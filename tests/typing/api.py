@@ -48,6 +48,7 @@ async def models(client: gensdk.Client, bound: gensdk.BoundModel) -> None:
     await client.text("x", model=["openai:m", bound])
     await client.text("x", model=gensdk.Route("openai:m", bound, on=[RouteExhaustedError]))
     await client.text("x", timeouts=5.0, retry=gensdk.Retry(attempts=1))
+    await client.image("x", images=Path("a.png"))
 
 
 async def streams(client: gensdk.Client) -> None:
@@ -81,6 +82,9 @@ def synchronous(client: gensdk.SyncClient) -> None:
         for piece in stream.text:
             assert_type(piece, str)
         assert_type(stream.result(), TextResponse[Any])
+    with client.stream_text("x", output=Recipe) as typed:
+        assert_type(typed.result(), TextResponse[Recipe])
+    assert_type(client.with_options(retry=None), gensdk.SyncClient)
 
 
 async def mistakes(client: gensdk.Client) -> None:

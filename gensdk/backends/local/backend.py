@@ -13,7 +13,7 @@ Fields with the same meaning as everywhere keep it. What is this backend's own:
 from __future__ import annotations
 
 import asyncio
-import threading
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -28,14 +28,17 @@ from .device import check_names, choose_device, probe
 from .engine import Engine, Ticket
 from .extra import require_packages
 from .job import Delta, Ended, Event, Failed, TextJob
-from .loading import LoadedModel, load_model
+from .loading import Check, LoadedModel, load_model
 from .names import STORYTELLER, ModelReference, is_offline, locate, parse_model
 from .pool import EnginePool
-from .safety import inspect_folder
+from .safety import ModelFolder, inspect_folder
 from .status import ModelStatus
 from .text import prepare, respond
 
 __all__ = ["LocalBackend"]
+
+_CLOSING_SECONDS = 5.0
+_LOGGER = logging.getLogger("gensdk")
 
 
 class LocalBackend:
@@ -143,9 +146,11 @@ class LocalBackend:
     async def aclose(self) -> None:
         """End all work: running calls fail with ``ClientClosedError``, threads are joined.
 
-        A load in progress cannot be interrupted and is waited for. May be called twice.
+        A download or load in progress ends at its next file, weight or stage. What has not ended
+        after five seconds is left to end by itself, with a warning in the log. May be called any
+        number of times, also at once.
         """
-        await _gone(self._pool.close())
+        await _gone(self._pool.close(), _CLOSING_SECONDS)
 
     async def _run(self, job: TextJob | None, model: str) -> Ended:
         mailbox, ticket = self._submit(job, model)
@@ -160,21 +165,26 @@ class LocalBackend:
         mailbox = Mailbox()
         return mailbox, self._pool.submit(parse_model(model), job, mailbox)
 
-    def _start(self, reference: ModelReference, after: Sequence[threading.Thread]) -> Engine:
+    def _start(self, reference: ModelReference) -> Engine:
         require_packages()
 
-        def load() -> LoadedModel:
+        def find(check: Check) -> ModelFolder:
             offline = is_offline(self._offline)
-            place = locate(reference, offline=offline, cache_dir=self._cache_dir)
+            place = locate(reference, offline=offline, cache_dir=self._cache_dir, check=check)
+            check()
+            return inspect_folder(place)
+
+        def load(folder: ModelFolder, check: Check) -> LoadedModel:
             choice = choose_device(probe(), self._device, self._dtype)
-            return load_model(inspect_folder(place), choice)
+            check()
+            return load_model(folder, choice, check)
 
         return Engine(
             str(reference),
+            find,
             load,
             max_active=self._max_active,
             max_waiting=self._max_waiting,
-            after=after,
         )
 
 
@@ -184,13 +194,24 @@ def _sound(event: Event) -> Delta | Ended:
     return event
 
 
-async def _gone(engines: Sequence[Engine]) -> None:
+async def _gone(engines: Sequence[Engine], seconds: float | None = None) -> None:
     """Wait until engines have freed their memory, then join their threads."""
+    loop = asyncio.get_running_loop()
+    deadline = None if seconds is None else loop.time() + seconds
     for engine in engines:
-        stopped = asyncio.get_running_loop().create_future()
+        stopped = loop.create_future()
         engine.on_stopped(partial(_settle_soon, stopped))
-        await stopped
-        engine.thread.join()  # it has nothing left to do but return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await stopped
+        except TimeoutError:
+            _LOGGER.warning(
+                "local model %s is inside a long step or load and is left to end by itself",
+                engine.status().model,
+            )
+        else:
+            if engine.thread.is_alive():
+                engine.thread.join()  # it has nothing left to do but return
 
 
 def _settle_soon(future: asyncio.Future[None]) -> None:

@@ -1,35 +1,30 @@
 """From a conversation to the tokens a model reads.
 
-A tokenizer with a chat template gets the conversation through it, with control tokens in the
-user's own text encoded as plain text (where the installed transformers can). Without one, a bare
-prompt is continued as it stands, and a conversation becomes a plain transcript.
-
-A template is a program that came with the model. It runs in jinja's immutable sandbox (transformers
-sees to that) and here also against a clock.
+A tokenizer with a chat template gets the conversation through it (``template``). Without one, a
+bare prompt is continued as it stands, and a conversation becomes a plain transcript. Control
+tokens in the user's own text are encoded as plain text everywhere but in ``mode="raw"``.
 """
 
 from __future__ import annotations
 
-import inspect
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
-from gensdk.errors import InvalidRequestError, ModelLoadError
+from gensdk.errors import InvalidRequestError, MissingDependencyError, ModelLoadError
 
 from .job import Adaptation, ChatTurn, TextJob
 
-__all__ = ["Prompt", "build_prompt", "render_within"]
+__all__ = ["Prompt", "build_prompt", "require_control_tokens"]
 
 TEMPLATE_SECONDS = 2.0
 """How long a chat template may take."""
 
+_CHARACTERS_PER_TOKEN = 16
+_LEAST_CHARACTERS, _MOST_CHARACTERS = 2**16, 2**24
+_UNBOUNDED_CONTEXT = 2**20
+_END_OF_LAST = "GENSDK_END_OF_THE_LAST_MESSAGE "
 _NAMES = {"system": "System", "user": "User", "assistant": "Assistant"}
-_TEMPLATE_FILES = frozenset({"<template>", "<unknown>"})
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +47,12 @@ class Prompt:
     adaptations: tuple[Adaptation, ...] = ()
 
 
-def build_prompt(tokenizer: Any, job: TextJob) -> Prompt:
-    """Tokenize a job's conversation.
+def build_prompt(tokenizer: Any, job: TextJob, context_tokens: int | None = None) -> Prompt:
+    """Tokenize a job's conversation for a model with a context of some size.
 
     Raises:
         InvalidRequestError: The template refuses this conversation, or the mode does not fit it.
-        ModelLoadError: The template itself is broken or takes too long.
+        ModelLoadError: The template itself is broken, takes too long or makes too much.
     """
     templated = bool(getattr(tokenizer, "chat_template", None))
     raw = job.mode == "raw" or (job.mode == "auto" and job.plain and not templated)
@@ -66,19 +61,88 @@ def build_prompt(tokenizer: Any, job: TextJob) -> Prompt:
             raise InvalidRequestError(
                 "mode='raw' continues one text: give a plain prompt without system and history"
             )
-        return Prompt(ids=_encode(tokenizer, job.turns[0].text), continues=True)
+        text = job.turns[0].text
+        ids = _encode(tokenizer, text) if job.mode == "raw" else _encode_text(tokenizer, text)
+        return Prompt(ids=ids, continues=True)
     if templated:
-        return _from_template(tokenizer, job.turns)
+        return _from_template(tokenizer, job.turns, context_tokens)
     return _transcript(tokenizer, job.turns)
 
 
-def _encode(tokenizer: Any, text: str, *, special: bool = True) -> tuple[int, ...]:
-    ids = tuple(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
+def _encode(tokenizer: Any, text: str) -> tuple[int, ...]:
+    return _some(tokenizer, tokenizer(text, verbose=False)["input_ids"])
+
+
+def _encode_text(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Tokens of a text in which control tokens are text like any other."""
+    ids = tokenizer(text, verbose=False)["input_ids"]
+    control = _control_tokens(tokenizer, None)
+    if not any(token in text for token in control):
+        return _some(tokenizer, ids)
+    plain = tokenizer(text, verbose=False, add_special_tokens=False)["input_ids"]
+    start = next((n for n in range(len(ids)) if ids[n : n + len(plain)] == plain), 0)
+    return _some(tokenizer, [*ids[:start], *_encode_marked(tokenizer, _marked(text, control))])
+
+
+def _some(tokenizer: Any, ids: Sequence[int]) -> tuple[int, ...]:
     if not ids and tokenizer.bos_token_id is not None:
         ids = (tokenizer.bos_token_id,)
     if not ids:
         raise InvalidRequestError("the model's tokenizer makes no tokens of this prompt")
+    return tuple(ids)
+
+
+def require_control_tokens() -> None:
+    """Refuse a transformers that cannot tell control tokens from a user's text.
+
+    Raises:
+        MissingDependencyError: It is too old, or too new.
+    """
+    try:
+        from transformers.utils.chat_template_utils import (  # noqa: F401  # only whether they are
+            encode_marked_chat,
+            mark_control_tokens,
+        )
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the installed transformers cannot keep control tokens in a prompt apart from the "
+            "template's own; install transformers>=5.23,<6 (pip install 'gensdk[local]')"
+        ) from error
+
+
+def _marked(text: str, control: Sequence[str]) -> str:
+    import re
+
+    from transformers.utils.chat_template_utils import mark_control_tokens
+
+    longest_first = sorted(control, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+    marked: str = mark_control_tokens(text, pattern)
+    return marked
+
+
+def _encode_marked(tokenizer: Any, text: str) -> list[int]:
+    from transformers.utils.chat_template_utils import encode_marked_chat
+
+    ids: list[int] = encode_marked_chat(tokenizer, text)
     return ids
+
+
+def _control_tokens(tokenizer: Any, literals: str | None) -> tuple[str, ...]:
+    """Added tokens that mean something to the model; ``literals`` is the template's own text.
+
+    The rule of transformers: special tokens, and those that the tokenizer lists or the template
+    writes. Without a template every added token but white space counts.
+    """
+    listed = getattr(tokenizer, "chat_control_tokens", None)
+    named = None if listed is None else frozenset(listed)
+    found = []
+    for token in tokenizer.added_tokens_decoder.values():
+        content = token.content
+        written = literals is None or content in literals
+        if token.special or (content in named if named is not None else written):
+            found.append(content)
+    return tuple(content for content in found if content and not content.isspace())
 
 
 def _transcript(tokenizer: Any, turns: Sequence[ChatTurn]) -> Prompt:
@@ -88,7 +152,7 @@ def _transcript(tokenizer: Any, turns: Sequence[ChatTurn]) -> Prompt:
     text = "\n".join(lines if continues else [*lines, "Assistant:"])
     message = "the model has no chat template; the conversation was sent as a plain transcript"
     return Prompt(
-        ids=_encode(tokenizer, text),
+        ids=_encode_text(tokenizer, text),
         continues=True,
         strips_start=not continues,
         stops=("\nUser:",),
@@ -96,17 +160,17 @@ def _transcript(tokenizer: Any, turns: Sequence[ChatTurn]) -> Prompt:
     )
 
 
-def _from_template(tokenizer: Any, turns: Sequence[ChatTurn]) -> Prompt:
+def _from_template(tokenizer: Any, turns: Sequence[ChatTurn], context_tokens: int | None) -> Prompt:
     from jinja2 import TemplateError
 
     try:
-        return _apply(tokenizer, turns)
+        return _apply(tokenizer, turns, context_tokens)
     except TemplateError as error:
         merged = _without_system(turns)
         if merged is None:
             raise _refused(error) from error
     try:
-        prompt = _apply(tokenizer, merged)
+        prompt = _apply(tokenizer, merged, context_tokens)
     except TemplateError as error:
         raise _refused(error) from error
     message = (
@@ -130,54 +194,61 @@ def _without_system(turns: Sequence[ChatTurn]) -> tuple[ChatTurn, ...] | None:
     return (first, *rest[1:])
 
 
-def _apply(tokenizer: Any, turns: Sequence[ChatTurn]) -> Prompt:
-    continues = turns[-1].role == "assistant"
-    options: dict[str, Any] = {
-        "add_generation_prompt": not continues,
-        "continue_final_message": continues,
-        "tokenize": True,
-        "return_dict": True,
-    }
-    if "sanitize_control_tokens" in inspect.signature(tokenizer.apply_chat_template).parameters:
-        options["sanitize_control_tokens"] = True
-    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+def _apply(tokenizer: Any, turns: Sequence[ChatTurn], context_tokens: int | None) -> Prompt:
+    from .template_limits import TemplateTooLargeError
+
     try:
-        encoded = render_within(
-            TEMPLATE_SECONDS, lambda: tokenizer.apply_chat_template(messages, **options)
-        )
-    except (TimeoutError, OverflowError, MemoryError, RecursionError) as error:
+        text = _rendered(tokenizer, turns, context_tokens)
+        ids = _encode_marked(tokenizer, text)
+    except (
+        TemplateTooLargeError, TimeoutError, OverflowError, MemoryError, RecursionError
+    ) as error:  # fmt: skip
         raise ModelLoadError(
             f"the model's chat template takes too long or too much room: {error}"
         ) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise _refused(error) from error
-    ids = tuple(encoded["input_ids"])
     if not ids:
         raise InvalidRequestError("the model's chat template makes no tokens of this conversation")
-    return Prompt(ids=ids, continues=continues)
+    return Prompt(ids=tuple(ids), continues=turns[-1].role == "assistant")
 
 
-def render_within(seconds: float, render: Callable[[], ResultT]) -> ResultT:
-    """Run ``render`` and end template code in it that runs longer than ``seconds``.
+def _rendered(tokenizer: Any, turns: Sequence[ChatTurn], context_tokens: int | None) -> str:
+    """The conversation as the template writes it, the user's control tokens marked."""
+    from .template import compiled, render, render_within
 
-    The clock is looked at on every line of template code, through this thread's trace function;
-    other code runs untraced.
+    source = tokenizer.get_chat_template()
+    template: Any = render_within(TEMPLATE_SECONDS, lambda: compiled(source, TEMPLATE_SECONDS))
+    control = _control_tokens(tokenizer, template.environment.literals)
+    messages = [{"role": turn.role, "content": _marked(turn.text, control)} for turn in turns]
+    continues = turns[-1].role == "assistant"
+    last = messages[-1]["content"]
+    if continues:
+        messages[-1]["content"] += _END_OF_LAST
+    special = {name: str(value) for name, value in tokenizer.special_tokens_map.items()}
+    text = render(
+        source,
+        messages,
+        special_tokens=special,
+        add_generation_prompt=not continues,
+        characters=_most_characters(messages, context_tokens),
+        seconds=TEMPLATE_SECONDS,
+    )
+    return _cut_after(text, last) if continues else text
 
-    Raises:
-        TimeoutError: The template took too long.
-    """
-    deadline = time.monotonic() + seconds
 
-    def watch(frame: FrameType, event: str, argument: object) -> Any:
-        if frame.f_code.co_filename not in _TEMPLATE_FILES:
-            return None
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"over {seconds} s")
-        return watch
+def _most_characters(messages: Sequence[dict[str, str]], context_tokens: int | None) -> int:
+    """Bound on what a template writes: what the context could hold, or twice what was said."""
+    said = sum(len(message["content"]) for message in messages)
+    fits = _CHARACTERS_PER_TOKEN * (context_tokens or _UNBOUNDED_CONTEXT)
+    return max(2 * said, min(_MOST_CHARACTERS, max(_LEAST_CHARACTERS, fits)))
 
-    before = sys.gettrace()
-    sys.settrace(watch)
-    try:
-        return render()
-    finally:
-        sys.settrace(before)
+
+def _cut_after(text: str, last: str) -> str:
+    """The text up to the end of the last message, which goes on."""
+    end = text.rfind(_END_OF_LAST.rstrip())
+    if end < 0 or last.strip() not in text:
+        raise ValueError("it leaves out or changes the assistant's last message")
+    if text.startswith(_END_OF_LAST, end):
+        return text[:end]
+    return text[:end].rstrip()  # the template trims messages

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from gensdk.errors import ConfigurationError, MissingDependencyError
 
@@ -37,13 +38,13 @@ class DeviceFacts:
 
     Attributes:
         cuda: Names of the CUDA devices, in order.
-        cuda_bfloat16: Whether the CUDA devices compute in bfloat16.
+        cuda_bfloat16: For each of them, whether it computes in bfloat16 without emulation.
         mps: Whether Apple's GPU can be used.
         threads: Threads torch uses on the processor.
     """
 
     cuda: tuple[str, ...] = ()
-    cuda_bfloat16: bool = False
+    cuda_bfloat16: tuple[bool, ...] = ()
     mps: bool = False
     threads: int = 1
 
@@ -58,20 +59,40 @@ class DeviceChoice:
 
 
 def probe() -> DeviceFacts:
-    """Ask torch what this machine has."""
-    import torch
+    """Ask torch what this machine has.
+
+    Raises:
+        MissingDependencyError: torch is installed, but cannot be imported.
+    """
+    try:
+        import torch
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingDependencyError(
+            f"torch is installed but cannot be loaded, install it again: {error}", provider="local"
+        ) from error
 
     cuda: tuple[str, ...] = ()
-    bfloat16 = False
+    bfloat16: tuple[bool, ...] = ()
     if torch.cuda.is_available():  # needs an accelerator
         cuda = tuple(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
-        bfloat16 = bool(torch.cuda.is_bf16_supported())
+        bfloat16 = tuple(_has_bfloat16(torch, n) for n in range(len(cuda)))
     return DeviceFacts(
         cuda=cuda,
         cuda_bfloat16=bfloat16,
         mps=bool(torch.backends.mps.is_available()),
         threads=torch.get_num_threads(),
     )
+
+
+def _has_bfloat16(torch: Any, number: int) -> bool:
+    """What ``is_bf16_supported(including_emulation=False)`` says, for a device of any number.
+
+    torch's own question is about the current device, and making another one current would take
+    memory on it.
+    """
+    if torch.version.hip is not None:
+        return True
+    return bool(torch.cuda.get_device_properties(number).major >= 8)  # Ampere
 
 
 def check_names(device: str, dtype: str) -> None:
@@ -99,7 +120,7 @@ def choose_device(facts: DeviceFacts, device: str = "auto", dtype: str = "auto")
     _require_there(facts, device, kind)
     defaults = {
         "cuda": ("bfloat16", "the card computes in bfloat16")
-        if facts.cuda_bfloat16
+        if kind == "cuda" and any(facts.cuda_bfloat16[_number(device) :][:1])
         else ("float16", "the card has no bfloat16"),
         "mps": ("float16", "Apple's GPU computes in float16"),
         "cpu": ("float32", "exact, and bfloat16 is only faster on processors with AMX"),
@@ -108,10 +129,14 @@ def choose_device(facts: DeviceFacts, device: str = "auto", dtype: str = "auto")
     return DeviceChoice(device, chosen, f"{device} in {chosen} ({reason})")
 
 
+def _number(device: str) -> int:
+    return int(device.partition(":")[2] or 0)
+
+
 def _require_there(facts: DeviceFacts, device: str, kind: str) -> None:
     if kind == "mps" and not facts.mps:
         raise ConfigurationError("device 'mps': torch finds no Apple GPU here; use device='cpu'")
-    if kind == "cuda" and int(device.partition(":")[2] or 0) >= len(facts.cuda):
+    if kind == "cuda" and _number(device) >= len(facts.cuda):
         raise ConfigurationError(
             f"device {device!r}: torch finds {len(facts.cuda)} CUDA devices here; use "
             "device='cpu', or install a torch built for your card"

@@ -1,15 +1,20 @@
 """One loaded model and the one thread that runs it.
 
 The thread loads the model, takes calls from a bounded queue, lets the scheduler advance them, and
-delivers what came once per step. An error that concerns one call ends that call; anything else
-that fails ends the engine: every call on it gets ``WorkerCrashedError``, and the pool starts a new
-one for the next call. The thread is a daemon, so that a forgotten backend cannot hold up the
-interpreter's exit; at exit every engine is stopped and waited for a short while.
+delivers what came once per step. An error of a step ends the call whose step it was. An error of
+the device ends the engine: every call on it gets ``WorkerCrashedError``, and the pool starts a new
+one for the next call.
+
+The thread is a daemon, so that a forgotten backend cannot hold up the interpreter's exit. At exit
+every engine is stopped, a load in progress is interrupted at its next line of Python, and all are
+waited for a few seconds. One that is inside a single long call into torch by then is left behind;
+the interpreter may abort (SIGABRT) when such a call comes back after its end.
 """
 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import sys
 import threading
@@ -17,87 +22,90 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from gensdk.errors import (
     ClientClosedError,
     GenSDKError,
-    LocalError,
     OverloadedError,
     WorkerCrashedError,
 )
 
 from .cores import ONE_CORE_PARAMETERS, keep_to_one_core
 from .delivery import Outbox, Sink
-from .failures import detached, is_out_of_memory, load_failure, step_failure
+from .failures import (
+    LoadAbandonedError,
+    call_failure,
+    detached,
+    is_device_failure,
+    load_failure,
+    step_failure,
+)
 from .job import Ended, Event, Failed, TextJob
-from .loading import LoadedModel
+from .loading import Check, LoadedModel
+from .safety import ModelFolder
 from .scheduler import RoundRobinScheduler, Scheduler
 from .status import EngineState, ModelStatus
+from .ticket import EngineStoppedError, Ticket
 
 __all__ = ["Engine", "EngineStoppedError", "Ticket"]
 
 _EXIT_SECONDS = 5.0
+_GLANCE_SECONDS = 0.05  # how often a worker that waits looks whether it still should
 
 
-class EngineStoppedError(Exception):
-    """The engine takes no calls any more; the pool asks a new one. Never leaves this room."""
+class EngineOwner(Protocol):
+    """Who decides how many models are in memory."""
 
+    def make_room(self, engine: Engine) -> Sequence[threading.Thread]:
+        """Let idle models go for this one; returns the threads whose memory must be free first."""
+        ...
 
-class Ticket:
-    """One call on its way through an engine.
-
-    Attributes:
-        job: What is asked for; None only wants the model loaded.
-        sink: Where its events go.
-        cancelled: Whether nobody waits for the answer any more.
-    """
-
-    __slots__ = ("_wake", "cancelled", "job", "sink")
-
-    def __init__(self, job: TextJob | None, sink: Sink, wake: Callable[[], None]) -> None:
-        """Made by ``Engine.submit``."""
-        self._wake = wake
-        self.job = job
-        self.sink = sink
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        """Give the call up: it ends before its next step. Harmless when it is over."""
-        self.cancelled = True
-        self._wake()
+    def trim(self) -> None:
+        """Take note that an engine has become idle."""
+        ...
 
 
 class Engine:
-    """A model, its thread and its queue."""
+    """A model, its thread and its queue.
+
+    Attributes:
+        thread: Loads and runs the model.
+        owner: Told when the model needs room, and when it has become idle.
+        claims: Whether the model is in memory or about to be; set by the owner.
+    """
 
     def __init__(
         self,
         model: str,
-        load: Callable[[], LoadedModel],
+        find: Callable[[Check], ModelFolder],
+        load: Callable[[ModelFolder, Check], LoadedModel],
         *,
         max_active: int,
         max_waiting: int,
-        after: Sequence[threading.Thread] = (),
     ) -> None:
         """Prepare; the first call starts the thread, and in it the loading.
 
         Args:
             model: Name for status and errors.
+            find: Brings the model's folder here and inspects it; called once, in the thread.
             load: Loads the model; called once, in the thread.
             max_active: Calls that advance together.
             max_waiting: Calls that may wait for a place; more are refused.
-            after: Threads whose memory must be free before this model is loaded.
         """
         self._model = model
+        self._find = find
         self._load = load
-        self._after = tuple(after)
         self._max_active = max_active
         self._max_waiting = max_waiting
         self._change = threading.Condition()
         self._waiting: deque[Ticket] = deque()
         self._active: tuple[Ticket, ...] = ()
         self._begun = False
+        self._busy = True
+        self._loading = False
+        self.owner: EngineOwner | None = None
+        self.claims = False
         self._stop: Literal["no", "drain", "abort"] = "no"
         self._state: EngineState = "loading"
         self._facts: LoadedFacts = ("", "", 0, 0)
@@ -131,8 +139,21 @@ class Engine:
             self._change.notify()
             begins, self._begun = not self._begun, True
         if begins:
-            self.thread.start()
+            self._begin()
         return ticket
+
+    def _begin(self) -> None:
+        try:
+            self.thread.start()
+        except RuntimeError as error:  # the system has no more threads
+            with self._change:
+                self._waiting.clear()
+            self._wind_up(OverloadedError("no thread", provider="local"))
+            raise OverloadedError(
+                f"no thread could be started for this model: {error}",
+                provider="local",
+                model=self._model,
+            ) from error
 
     def wake(self) -> None:
         """Let the worker look at its queue again."""
@@ -146,6 +167,18 @@ class Engine:
                 self._stop = "drain" if drain else "abort"
             self._change.notify()
 
+    def interrupt_load(self) -> None:
+        """End a load at its next line of Python. Only for the end of the process.
+
+        It may come in the middle of anything, also while transformers has settings of the whole
+        process changed.
+        """
+        identity = self.thread.ident
+        with self._change:
+            if self._loading and identity is not None:
+                abandoned = ctypes.py_object(LoadAbandonedError)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), abandoned)
+
     def on_stopped(self, callback: Callable[[], None]) -> None:
         """Call back, from the engine's thread, once the model's memory is free."""
         with self._change:
@@ -158,6 +191,12 @@ class Engine:
     def stopping(self) -> bool:
         """Whether the engine takes no calls any more."""
         return self._stop != "no"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its memory is free and its thread has nothing left to do."""
+        with self._change:
+            return self._state == "stopped"
 
     @property
     def idle(self) -> bool:
@@ -189,24 +228,43 @@ class Engine:
     def _run(self) -> None:
         failure: GenSDKError = WorkerCrashedError("the worker ended unexpectedly", provider="local")
         try:
-            for thread in self._after:
-                thread.join()
-            self._after = ()
             failure = self._work()
+        except LoadAbandonedError as error:  # interrupted between two stages
+            failure = detached(load_failure(error, self._model))
         finally:
             self._wind_up(failure)
 
     def _work(self) -> GenSDKError:
         """Load and serve; returns what to tell the calls that are left."""
         try:
-            model = self._load()
+            model = self._brought()
         except Exception as error:  # noqa: BLE001  # a worker's boundary: everything is typed here
-            return detached(load_failure(error, self._model))
+            wanted = self._stop != "abort"  # libraries wrap what ended a load that nobody wants
+            return detached(load_failure(error if wanted else LoadAbandonedError(), self._model))
         try:
             self._serve(model)
         except Exception as error:  # noqa: BLE001  # as above
             return detached(step_failure(error, self._model))
         return ClientClosedError("the local backend was closed", provider="local")
+
+    def _brought(self) -> LoadedModel:
+        self._loading = True
+        try:
+            folder = self._find(self._check)
+            for thread in self.owner.make_room(self) if self.owner else ():
+                while thread.is_alive():
+                    self._check()
+                    thread.join(_GLANCE_SECONDS)
+            self._check()
+            return self._load(folder, self._check)
+        finally:
+            with self._change:  # from here on nobody interrupts
+                self._loading = False
+
+    def _check(self) -> None:
+        """Asked between the stages of a load: whether to go on."""
+        if self._stop == "abort":
+            raise LoadAbandonedError
 
     def _serve(self, model: LoadedModel) -> None:
         import torch
@@ -225,6 +283,8 @@ class Engine:
                     self._step(scheduler)
                 self._active = scheduler.active
                 self._deliver()
+                if not self._busy and self.owner is not None:
+                    self.owner.trim()
 
     def _next(self, scheduler: Scheduler[Ticket]) -> list[Ticket] | None:
         """Wait for something to do: calls to begin, possibly none; None at the end."""
@@ -234,8 +294,9 @@ class Engine:
                 room = self._max_active - len(scheduler.active)
                 admitted = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
                 self._active = (*scheduler.active, *admitted)
-                if self._active:
-                    return admitted
+                if self._active or self._busy:
+                    self._busy = bool(self._active)
+                    return admitted  # none of them after the last call: the owner is told
                 if self._stop == "drain":
                     return None
                 self._change.wait()
@@ -256,23 +317,18 @@ class Engine:
             return
         try:
             scheduler.admit(ticket, ticket.job)
-        except Exception as error:  # noqa: BLE001  # one prompt must not end its neighbours' calls
-            self._fail([ticket], self._admission_failure(error))
-
-    def _admission_failure(self, error: Exception) -> GenSDKError:
-        if isinstance(error, GenSDKError) or is_out_of_memory(error):
-            return step_failure(error, self._model)
-        failure = LocalError(f"the prompt cannot be prepared: {type(error).__name__}: {error}")
-        failure.__cause__ = error
-        return step_failure(failure, self._model)
+        except Exception as error:  # one prompt must not end its neighbours' calls
+            if is_device_failure(error):
+                raise
+            self._fail([ticket], call_failure(error, self._model, "the prompt cannot be prepared"))
 
     def _step(self, scheduler: Scheduler[Ticket]) -> None:
         self._steps += 1
         for ticket, outcome in scheduler.step():
             if isinstance(outcome, Exception):
-                if not (isinstance(outcome, GenSDKError) or is_out_of_memory(outcome)):
+                if is_device_failure(outcome):
                     raise outcome
-                self._fail([ticket], step_failure(outcome, self._model))
+                self._fail([ticket], call_failure(outcome, self._model, "the call failed"))
                 _return_memory()
             else:
                 self._post(ticket, outcome)
@@ -323,10 +379,11 @@ def _return_memory() -> None:
 
 @atexit.register
 def _stop_all() -> None:
-    """Stop every engine at exit; one that is inside a long load or step is left behind."""
-    engines = list(_ENGINES)
+    """Stop every engine at exit; one that is inside a long call into torch is left behind."""
+    engines = [engine for engine in _ENGINES if engine.thread.is_alive()]
     for engine in engines:
         engine.stop()
+        engine.interrupt_load()
     deadline = time.monotonic() + _EXIT_SECONDS
     for engine in engines:
         if engine.thread.is_alive():

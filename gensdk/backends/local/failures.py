@@ -9,15 +9,29 @@ from __future__ import annotations
 import copy
 
 from gensdk.errors import (
+    ClientClosedError,
     GenSDKError,
+    LocalError,
     MissingDependencyError,
     ModelLoadError,
     OutOfMemoryError,
     WorkerCrashedError,
 )
 
-__all__ = ["detached", "load_failure", "step_failure"]
+__all__ = [
+    "LoadAbandonedError",
+    "call_failure",
+    "detached",
+    "is_device_failure",
+    "is_out_of_memory",
+    "load_failure",
+    "step_failure",
+]
 
+_DEVICE_WORDS = (
+    "cuda error", "hip error", "mps backend", "device-side assert", "illegal memory access",
+    "cublas_status", "cudnn_status", "nccl", "acceleratorerror",
+)  # fmt: skip
 _MEMORY_WORDS = ("out of memory", "defaultcpuallocator", "not enough memory")
 
 
@@ -43,12 +57,35 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_WORDS)
 
 
+class LoadAbandonedError(Exception):
+    """Nobody wants the model any more. Never leaves this room."""
+
+
+def is_device_failure(error: BaseException) -> bool:
+    """Whether the device itself failed, so that nothing on it can be trusted any more."""
+    if any(kind.__name__ == "AcceleratorError" for kind in type(error).__mro__):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _DEVICE_WORDS)
+
+
+def call_failure(error: Exception, model: str, doing: str) -> GenSDKError:
+    """Type an error that concerns one call: its neighbours and the model go on."""
+    if isinstance(error, GenSDKError) or is_out_of_memory(error):
+        return step_failure(error, model)
+    failure = LocalError(f"{doing}: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return _named(failure, model)
+
+
 def load_failure(error: Exception, model: str) -> GenSDKError:
     """Type an error of loading."""
     if isinstance(error, GenSDKError):
         return _named(error, model)
     typed: GenSDKError
-    if is_out_of_memory(error):
+    if isinstance(error, LoadAbandonedError):
+        typed = ClientClosedError("the local backend was closed while the model was loaded")
+    elif is_out_of_memory(error):
         typed = OutOfMemoryError(
             "there is not enough memory to load the model; unload others, or use a smaller model "
             f"or dtype: {error}"

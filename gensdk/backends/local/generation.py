@@ -220,7 +220,7 @@ def _checked_prompt(model: LoadedModel, job: TextJob) -> Prompt:
         raise ContextLengthError(
             f"a prompt of {size} characters cannot fit a context of {model.context_tokens} tokens"
         )
-    prompt = build_prompt(model.tokenizer, job)
+    prompt = build_prompt(model.tokenizer, job, model.context_tokens)
     if max(prompt.ids) >= model.vocabulary:
         raise InvalidRequestError(
             "the tokenizer makes tokens the model does not know; they belong to different models"

@@ -1,36 +1,58 @@
 """Bringing a model from the Hugging Face hub to this machine, or finding it in the cache.
 
-Only data files are fetched (configuration, tokenizer, safetensors): no Python, no pickles. The
-account's token stays with ``huggingface_hub``, which sends it to the hub alone.
+Only data files are fetched (configuration, tokenizer, safetensors): no Python, no pickles, and no
+second copy of the weights (``consolidated*``, files in folders). The account's token stays with
+``huggingface_hub``, which sends it to the hub alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gensdk.errors import (
+    AuthenticationError,
     GenSDKError,
     ModelLoadError,
     ModelNotDownloadedError,
     ModelNotFoundError,
     PermissionDeniedError,
+    RateLimitError,
+    ServerError,
 )
+from gensdk.toolkit.failures import retry_after_s
 
-__all__ = ["DATA_FILES", "snapshot"]
+from .failures import LoadAbandonedError
+
+__all__ = ["DATA_FILES", "OTHER_FILES", "snapshot"]
 
 DATA_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """Names of the files a text model consists of."""
 
+OTHER_FILES = ("consolidated*", "*/*")
+"""Names among them that are copies in other formats, or parts of other programs."""
+
 
 def snapshot(
-    repository: str, revision: str | None, *, offline: bool, cache_dir: Path | None
+    repository: str,
+    revision: str | None,
+    *,
+    offline: bool,
+    cache_dir: Path | None,
+    check: Callable[[], None],
 ) -> Path:
     """Return the folder of one commit of a hub model, downloading what is missing.
+
+    ``check`` is asked whenever a download advances and may raise to end it.
 
     Raises:
         ModelNotDownloadedError: Not in the cache, and offline or the hub cannot be reached.
         ModelNotFoundError: The hub does not know the model or the revision.
+        AuthenticationError: The hub does not accept the token.
         PermissionDeniedError: The model is gated and this account has no access.
+        RateLimitError: The hub has had too many requests.
+        ServerError: The hub has a problem of its own.
         ModelLoadError: The snapshot could not be written.
     """
     from huggingface_hub import snapshot_download
@@ -42,11 +64,31 @@ def snapshot(
             cache_dir=cache_dir,
             local_files_only=offline,
             allow_patterns=list(DATA_FILES),
+            ignore_patterns=list(OTHER_FILES),
             library_name="gensdk",
+            tqdm_class=_watched_bar(check),
         )
+    except LoadAbandonedError:
+        raise
     except Exception as error:  # which HTTP library raises is the hub's business
+        check()  # what an interrupted download raises says less than why it was
         raise _typed(error, repository, revision, offline) from error
     return Path(str(folder))
+
+
+def _watched_bar(check: Callable[[], None]) -> Any:
+    """The hub's own progress bar, asking ``check`` whenever it advances."""
+    from huggingface_hub import utils
+
+    base: Any = utils.tqdm  # type: ignore[attr-defined]  # documented, not listed
+
+    class WatchedBar(base):  # type: ignore[misc]  # nor typed
+        def update(self, n: float | None = 1) -> bool | None:
+            check()
+            shown: bool | None = super().update(n)
+            return shown
+
+    return WatchedBar
 
 
 def _typed(error: Exception, repository: str, revision: str | None, offline: bool) -> GenSDKError:
@@ -54,22 +96,67 @@ def _typed(error: Exception, repository: str, revision: str | None, offline: boo
 
     name = f"{repository}@{revision}" if revision else repository
     if isinstance(error, hub.GatedRepoError):
-        return PermissionDeniedError(
-            f"{repository} is gated: accept its licence at https://huggingface.co/{repository} "
-            "and log in with 'hf auth login' (or set HF_TOKEN)"
-        )
+        return _denied(repository)
     if isinstance(error, hub.RepositoryNotFoundError | hub.RevisionNotFoundError):
-        return ModelNotFoundError(f"the hub does not know {name}, or this account may not see it")
+        return ModelNotFoundError(
+            f"the hub does not know {name}, or this account may not see it (set HF_TOKEN or run "
+            "'hf auth login')"
+        )
     if isinstance(error, hub.HFValidationError):
         return ModelNotFoundError(f"{name!r} is no valid hub id: {error}")
+    answered = _by_status(error, name, repository)
+    if answered is not None:
+        return answered
     if _not_reached(error):
         why = "this client is offline" if offline else "the hub cannot be reached"
         command = f"hf download {repository}" + (f" --revision {revision}" if revision else "")
+        part = "only partly" if isinstance(error, hub.IncompleteSnapshotError) else "not"
         return ModelNotDownloadedError(
-            f"{name} is not on this machine and {why}; download it with '{command}', or name a "
+            f"{name} is {part} on this machine and {why}; download it with '{command}', or name a "
             "folder ('local:./path')"
         )
     return ModelLoadError(f"{name} could not be brought here: {type(error).__name__}: {error}")
+
+
+def _denied(repository: str) -> GenSDKError:
+    return PermissionDeniedError(
+        f"the hub does not give {repository} to this account: if it is gated, accept its licence "
+        f"at https://huggingface.co/{repository}, and log in with 'hf auth login' (or set HF_TOKEN)"
+    )
+
+
+def _by_status(error: Exception, name: str, repository: str) -> GenSDKError | None:
+    """What the hub itself answered, where it did; the hub's library may wrap it."""
+    response = None
+    link: BaseException | None = error
+    while link is not None and response is None:
+        response = getattr(link, "response", None)
+        link = link.__cause__
+    status = getattr(response, "status_code", None)
+    if response is None or status is None:
+        return None
+    wait = retry_after_s({key.lower(): value for key, value in response.headers.items()})
+    if status == 401:
+        return AuthenticationError(
+            "the hub does not accept the token; set HF_TOKEN to a valid one, or log in again with "
+            "'hf auth login'",
+            status=status,
+        )
+    if status == 403:
+        return _denied(repository)
+    if status == 404:
+        return ModelNotFoundError(f"the hub does not know {name}", status=status)
+    if status == 429:
+        return RateLimitError(
+            "the hub has had too many requests from here; log in with 'hf auth login' for more",
+            status=status, retry_after=wait, billed="no",
+        )  # fmt: skip
+    if status >= 500:
+        return ServerError(
+            f"the hub has a problem of its own (status {status})",
+            status=status, retry_after=wait, billed="no",
+        )  # fmt: skip
+    return None
 
 
 def _not_reached(error: Exception) -> bool:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gensdk.errors import ModelLoadError
 
+from .chat import require_control_tokens
 from .device import DeviceChoice
 from .safety import ModelFolder
 from .sampling import SamplingDefaults
+from .sizes import require_same_size
 
-__all__ = ["LoadedModel", "load_model"]
+__all__ = ["Check", "LoadedModel", "load_model"]
+
+Check = Callable[[], None]
+"""Raises when the load is wanted no more."""
 
 # transformers sets torch's default dtype and swaps initialisers while it loads, for the whole
 # process: two loads at once would mix theirs up.
@@ -23,6 +28,7 @@ _LOADING = threading.Lock()
 
 _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _CACHE_ARGUMENTS = ("past_key_values", "cache_params")  # Mamba has the second
+_GLANCE_SECONDS = 0.05  # how often one who waits for a turn looks whether it still should
 _SENSIBLE_LENGTH = 10**8  # tokenizers without a limit say 1e30
 
 
@@ -59,7 +65,7 @@ class LoadedModel:
     weight_bytes: int
 
 
-def load_model(folder: ModelFolder, choice: DeviceChoice) -> LoadedModel:
+def load_model(folder: ModelFolder, choice: DeviceChoice, check: Check) -> LoadedModel:
     """Load network and tokenizer.
 
     Only safetensors, no code of the model's own, no network, an attention that is part of torch.
@@ -68,13 +74,28 @@ def load_model(folder: ModelFolder, choice: DeviceChoice) -> LoadedModel:
         ModelLoadError: Not a causal language model, or its weights do not fit its configuration.
         Exception: Whatever torch and transformers raise; ``failures.load_failure`` types it.
     """
-    with _LOADING, _quiet_progress():
-        network = _load_network(folder, choice)
+    require_control_tokens()
+    with _turn(check), _watched_progress(check):
+        check()
         tokenizer = _load_tokenizer(folder)
+        check()
+        network = _load_network(folder, choice, check)
+    check()
     return _describe(folder, choice, network, tokenizer)
 
 
-def _load_network(folder: ModelFolder, choice: DeviceChoice) -> Any:
+@contextmanager
+def _turn(check: Check) -> Iterator[None]:
+    """Wait until no other model is being loaded."""
+    while not _LOADING.acquire(timeout=_GLANCE_SECONDS):
+        check()
+    try:
+        yield
+    finally:
+        _LOADING.release()
+
+
+def _load_network(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -85,12 +106,15 @@ def _load_network(folder: ModelFolder, choice: DeviceChoice) -> Any:
             f"{folder.model_type} models have an encoder and a decoder; gensdk runs causal "
             "language models so far"
         )
+    attention = _attention(config)
+    require_same_size(folder, config, attention)
+    check()
     placement = {} if choice.device == "cpu" else {"device_map": choice.device}
     network, report = AutoModelForCausalLM.from_pretrained(
         place,
         config=config,
         dtype=getattr(torch, choice.dtype),
-        attn_implementation=_attention(config),
+        attn_implementation=attention,
         trust_remote_code=False,
         use_safetensors=True,
         local_files_only=True,
@@ -172,15 +196,28 @@ def _end_ids(generation: Any, tokenizer: Any) -> frozenset[int]:
 
 
 @contextmanager
-def _quiet_progress() -> Iterator[None]:
-    """Keep this thread's progress bars off the user's terminal; other threads keep theirs."""
+def _watched_progress(check: Check) -> Iterator[None]:
+    """Keep this thread's progress bars off the terminal, and ask ``check`` as they advance.
+
+    Other threads keep theirs.
+    """
     from transformers.utils import logging
 
     thread = threading.get_ident()
 
+    def checked(items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            check()
+            yield item
+
     def make(factory: Any, args: Any, options: Any) -> Any:
         if threading.get_ident() == thread:
+            check()
             options = {**options, "disable": True}
+            if args and isinstance(args[0], Iterable):
+                if isinstance(args[0], Sized):
+                    options.setdefault("total", len(args[0]))
+                args = (checked(args[0]), *args[1:])
         elif previous is not None:
             return previous(factory, args, options)
         return factory(*args, **options)

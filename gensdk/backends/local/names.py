@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -90,10 +91,17 @@ def is_offline(offline: bool | None) -> bool:
     return any(os.environ.get(name, "").lower() in _TRUE for name in names)
 
 
-def locate(reference: ModelReference, *, offline: bool, cache_dir: Path | None) -> Path:
+def locate(
+    reference: ModelReference,
+    *,
+    offline: bool,
+    cache_dir: Path | None,
+    check: Callable[[], None] = lambda: None,
+) -> Path:
     """Return the model's folder; a hub model is downloaded first where that is allowed.
 
-    Blocks: belongs into a worker thread.
+    Blocks: belongs into a worker thread. ``check`` is asked while a download goes on and may raise
+    to end it.
 
     Raises:
         ModelNotDownloadedError: It is not here and cannot, or may not, be brought here.
@@ -103,7 +111,9 @@ def locate(reference: ModelReference, *, offline: bool, cache_dir: Path | None) 
     if reference.kind == "hub":
         from .hub import snapshot
 
-        return snapshot(reference.place, reference.revision, offline=offline, cache_dir=cache_dir)
+        return snapshot(
+            reference.place, reference.revision, offline=offline, cache_dir=cache_dir, check=check
+        )
     folder = Path(reference.place)
     if not folder.is_dir():
         raise ModelNotDownloadedError(_no_folder(reference), provider="local")

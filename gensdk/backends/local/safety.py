@@ -8,6 +8,7 @@ A folder from somewhere else is hostile until shown otherwise. What is refused h
 * pickles (``pytorch_model.bin`` and its kin): opening one can run anything (CVE-2025-32434);
 * shard names and links that lead out of the folder: transformers joins ``../`` names for local
   folders; a link may lead into the blobs of the same hub cache entry and nowhere else;
+* counts that no file beside them can fill: a billion layers would be built before they are missed;
 * adapter folders, whose configuration names another model to fetch.
 
 Nothing is imported and no weight is read; of each safetensors file only the header is.
@@ -15,6 +16,7 @@ Nothing is imported and no weight is read; of each safetensors file only the hea
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -31,8 +33,13 @@ __all__ = ["ModelFolder", "inspect_folder"]
 _MAX_JSON = 64 * 2**20
 _MAX_HEADER = 100 * 2**20  # the limit of the safetensors format itself
 _UNSAFE_KEYS = frozenset(
-    {"auto_map", "custom_pipelines", "custom_generate", "trust_remote_code", "transformers_weights"}
-)
+    {
+        "auto_map", "custom_pipelines", "custom_generate", "trust_remote_code",
+        "transformers_weights",
+        # Either names another file that is read instead of the one that was inspected.
+        "configuration_files", "fast_tokenizer_files",
+    }
+)  # fmt: skip
 _CONFIGURATIONS = (
     "config.json",
     "generation_config.json",
@@ -43,6 +50,11 @@ _CONFIGURATIONS = (
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+_COUNT = re.compile(
+    r"(^|_)(n|num)_.*(layers?|experts?|blocks?|stages?|codebooks?|labels)$|_layers$"
+)
+_COUNT_FREE = {"labels": 10**5, "experts": 4096, "expert": 4096}
+_COUNT_LEAST = 256
 _MODEL_TYPE = re.compile(r"[\w.-]{1,100}")
 
 
@@ -55,12 +67,23 @@ class ModelFolder:
         model_type: The architecture family, as ``config.json`` names it.
         weight_files: The safetensors files that make up the model.
         weight_bytes: Their size.
+        elements: Numbers in all their tensors.
     """
 
     path: Path
     model_type: str
     weight_files: tuple[Path, ...]
     weight_bytes: int
+    elements: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    """What the header of one safetensors file says."""
+
+    size: int
+    tensors: int
+    elements: int
 
 
 def inspect_folder(path: Path) -> ModelFolder:
@@ -79,11 +102,14 @@ def inspect_folder(path: Path) -> ModelFolder:
         )
     configuration = _configuration(folder)
     files = _weight_files(folder)
+    headers = [_checked_weights(file) for file in files]
+    _refuse_counts(folder, configuration, sum(header.tensors for header in headers))
     return ModelFolder(
         path=folder,
         model_type=_model_type(folder, configuration),
         weight_files=files,
-        weight_bytes=sum(_checked_size(file) for file in files),
+        weight_bytes=sum(header.size for header in headers),
+        elements=sum(header.elements for header in headers),
     )
 
 
@@ -116,6 +142,23 @@ def _is_unsafe(key: str, value: JsonValue) -> bool:
         # transformers 4.46 to 4.49 wrote harmless booleans under such a name.
         return value is not None and not isinstance(value, bool)
     return key in _UNSAFE_KEYS and value not in (None, False, {}, [])
+
+
+def _refuse_counts(folder: Path, value: JsonValue, tensors: int) -> None:
+    """Refuse a number of layers and the like that the files cannot hold."""
+    if isinstance(value, list):
+        for item in value:
+            _refuse_counts(folder, item, tensors)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_counts(folder, item, tensors)
+            if isinstance(item, int | float) and (found := _COUNT.search(key)):
+                free = _COUNT_FREE.get(found.group(3) or "", _COUNT_LEAST)
+                if item > max(tensors, free):
+                    raise ModelLoadError(
+                        f"{folder} lacks weights that its configuration asks for: {key} is {item}, "
+                        f"but the files hold {tensors} tensors"
+                    )
 
 
 def _model_type(folder: Path, configuration: dict[str, JsonValue]) -> str:
@@ -192,8 +235,8 @@ def _shard(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _checked_size(file: Path) -> int:
-    """Size of a safetensors file, after comparing it with what its header promises."""
+def _checked_weights(file: Path) -> _Weights:
+    """What is in a safetensors file, after comparing its size with what its header promises."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -202,10 +245,9 @@ def _checked_size(file: Path) -> int:
         raw = stream.read(length)
     try:
         header = from_json(raw)
-        ends = [
-            entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
-        ]
-        expected = 8 + length + max(ends, default=0)
+        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
+        elements = sum(math.prod(entry["shape"]) for entry in tensors)
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise ModelLoadError(
             f"{file} is damaged: its safetensors header is not readable"
@@ -215,4 +257,4 @@ def _checked_size(file: Path) -> int:
             f"{file} is damaged or cut short: {size} bytes, but its header promises {expected}; "
             "download or save the model again"
         )
-    return size
+    return _Weights(size, len(tensors), elements)

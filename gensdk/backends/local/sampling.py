@@ -30,6 +30,9 @@ __all__ = [
 _SHORTLIST = 1024
 """Tokens sorted before a whole vocabulary is; top-p rarely reaches further."""
 
+_COLDEST, _HOTTEST = 1e-6, 1e6
+"""Temperatures outside say the same as these: the likeliest token, or all alike."""
+
 _SEED_STEP = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: neighbours' seeds lie far apart
 
 
@@ -49,7 +52,7 @@ class SamplingParameters:
     @property
     def greedy(self) -> bool:
         """Whether nothing is drawn at random."""
-        return self.temperature == 0 or self.top_k == 1
+        return self.temperature < _COLDEST or self.top_k == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +241,7 @@ def _draw(scores: Tensor, best: Tensor, rows: Sequence[RowSampler]) -> list[int]
 
     if scores.device.type == "mps":  # needs an accelerator
         scores, best = scores.cpu(), best.cpu()  # MPS has no float64  # needs an accelerator
-    heat = _column([row.parameters.temperature for row in rows], scores)
+    heat = _column([min(row.parameters.temperature, _HOTTEST) for row in rows], scores)
     scaled = (scores - best.unsqueeze(-1)) / heat  # the likeliest token stands at 0
     floor = _floors(scaled, [row.parameters for row in rows])
     weights = scaled.exp()
@@ -279,7 +282,8 @@ def _sorted_floors(scaled: Tensor, wishes: Sequence[SamplingParameters], width: 
     top = scaled.topk(width, dim=-1).values
     limit = torch.tensor(limits, device=scaled.device).unsqueeze(-1)
     inside = torch.arange(width, device=scaled.device) < limit
-    mass = _column([wish.top_p or 1.0 for wish in wishes], scaled).double()
+    masses = [wish.top_p or 1.0 for wish in wishes]
+    mass = torch.tensor(masses, device=scaled.device, dtype=torch.float64).unsqueeze(-1)
     weights = top.exp().double() * inside
     whole = torch.where(
         limit < size,
@@ -289,6 +293,7 @@ def _sorted_floors(scaled: Tensor, wishes: Sequence[SamplingParameters], width: 
     share = weights.cumsum(-1) / whole
     before = share - weights / whole
     kept = ((before < mass) | (mass >= 1)) & inside
+    kept[:, 0] = True  # however small top_p is, the likeliest token stays
     floor = top.gather(-1, kept.sum(-1, keepdim=True) - 1)
     short = (kept.all(-1) & (limit.squeeze(-1) > width)).nonzero().squeeze(-1).tolist()
     if short:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from pydantic_core import to_json
-
 from gensdk.catalog import LifecycleRow, lifecycle, lifecycle_warning
-from gensdk.errors import GenSDKError, InvalidResponseError
-from gensdk.toolkit import Answer, Failure, Form, HTTPWire, Notes, StreamAnswer, Wire
+from gensdk.errors import (
+    ClientClosedError,
+    GenSDKError,
+    InvalidResponseError,
+    UnsupportedFeatureError,
+)
+from gensdk.toolkit import Answer, Failure, Form, HTTPWire, Notes, StreamAnswer, encode_json
+from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
 from .credentials import Credential, KeySource
 from .errors import error_of, failure_inside, failure_of, model_retired, parsed, request_id_of
 from .origin import choose_base_url, fixed_headers
-from .refusals import MAX_RESENDS, LearnedRefusals, Refusal, refused_by, without
+from .refusals import (
+    MAX_RESENDS,
+    LearnedRefusals,
+    Refusal,
+    learning_key,
+    refused_by,
+    without,
+)
 
 if TYPE_CHECKING:
     import openai
@@ -25,12 +37,13 @@ if TYPE_CHECKING:
     from gensdk.catalog.compatible import Dialect
     from gensdk.spec import Context
 
+    from .sdk_wire import SDKWire
+
 __all__ = ["MAX_ANSWER_BYTES", "Account", "today_utc"]
 
-MAX_ANSWER_BYTES = 32 * 2**20
+MAX_ANSWER_BYTES = MAX_BYTES
 """Largest JSON answer that is read, unless the caller says otherwise."""
 
-_MAX_ERROR_BYTES = 64 * 2**10
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -98,12 +111,7 @@ class Account:
         self.learned = LearnedRefusals()
         given = str(client.base_url) if client is not None else base_url
         self.base_url = choose_base_url(given, dialect)
-        self._credential = credential or Credential(
-            api_key,
-            provider=self.name,
-            variables=(dialect.key_env,) if dialect.key_env else (),
-            required=dialect.key_required,
-        )
+        self._credential = credential or _credential(api_key, dialect, self.name)
         vendor = dialect.name == "openai"
         self._headers = fixed_headers(organization, project, default_headers, vendor=vendor)
         self._query = dict(query or {})
@@ -112,13 +120,18 @@ class Account:
         self._http_client = http_client
         self._client = client
         self._today = today
-        self._wire: Wire | None = None
-        host = urlsplit(self.base_url).hostname or ""
-        self.official = host == "api.openai.com" or host.endswith(".api.openai.com")
+        self._wire: HTTPWire | SDKWire | None = None
+        self._closed = False
 
     def __repr__(self) -> str:
         """Show name and origin."""
         return f"Account({self.name!r}, {self.base_url!r})"
+
+    @property
+    def official(self) -> bool:
+        """Whether this is OpenAI's own address, not a gateway's."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host == "api.openai.com" or host.endswith(".api.openai.com")
 
     @property
     def catalogue(self) -> str:
@@ -141,26 +154,8 @@ class Account:
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Send JSON and return the answer of a status 2xx; anything else raises its error."""
-        self._mind_lifecycle(context, notes)
-        payload = self._without_learned(payload, context, notes)
-        resends = MAX_RESENDS
-        while True:
-            answer = await self._get_wire().send(
-                "POST",
-                self._path(path, context),
-                context,
-                body=to_json(payload),
-                headers=self._call_headers(context),
-                query=self._query,
-                max_bytes=max_bytes,
-            )
-            if 200 <= answer.status < 300:
-                return answer
-            failure = failure_of(answer.status, answer.headers, answer.body)
-            lighter = self._lighter(payload, failure, context, notes) if resends else None
-            if lighter is None:
-                raise self.error(failure, context, body=answer.body)
-            payload, resends = lighter, resends - 1
+        async with self.stream(path, payload, context, notes=notes) as answer:
+            return Answer(answer.status, answer.headers, await answer.read(max_bytes))
 
     async def post_form(
         self,
@@ -172,20 +167,8 @@ class Account:
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Send a multipart form and return the answer of a status 2xx."""
-        self._mind_lifecycle(context, notes)
-        answer = await self._get_wire().send(
-            "POST",
-            self._path(path, context),
-            context,
-            form=form,
-            headers=self._call_headers(context),
-            query=self._query,
-            max_bytes=max_bytes,
-        )
-        if not 200 <= answer.status < 300:
-            failure = failure_of(answer.status, answer.headers, answer.body)
-            raise self.error(failure, context, body=answer.body)
-        return answer
+        async with self.stream_form(path, form, context, notes=notes) as answer:
+            return Answer(answer.status, answer.headers, await answer.read(max_bytes))
 
     @asynccontextmanager
     async def stream(
@@ -202,23 +185,15 @@ class Account:
         payload = self._without_learned(payload, context, notes)
         resends = MAX_RESENDS
         while True:
-            async with self._get_wire().stream(
-                "POST",
-                self._path(path, context),
-                context,
-                body=to_json(payload),
-                headers=self._call_headers(context),
-                query=self._query,
-                max_bytes=max_bytes,
-            ) as answer:
+            content = encode_json(payload, provider=self.name, model=context.model)
+            async with self._open(path, context, max_bytes, body=content) as answer:
                 if 200 <= answer.status < 300:
                     yield answer
                     return
-                body = await answer.read(_MAX_ERROR_BYTES)
-            failure = failure_of(answer.status, answer.headers, body)
+                failure, error = await self._judged(answer, context)
             lighter = self._lighter(payload, failure, context, notes) if resends else None
             if lighter is None:
-                raise self.error(failure, context, body=body)
+                raise error
             payload, resends = lighter, resends - 1
 
     @asynccontextmanager
@@ -233,20 +208,12 @@ class Account:
     ) -> AsyncIterator[StreamAnswer]:
         """Send a multipart form and open the answer; leaving the block closes the connection."""
         self._mind_lifecycle(context, notes)
-        async with self._get_wire().stream(
-            "POST",
-            self._path(path, context),
-            context,
-            form=form,
-            headers=self._call_headers(context),
-            query=self._query,
-            max_bytes=max_bytes,
-        ) as answer:
+        async with self._open(path, context, max_bytes, form=form) as answer:
             if 200 <= answer.status < 300:
                 yield answer
                 return
-            body = await answer.read(_MAX_ERROR_BYTES)
-        raise self.error(failure_of(answer.status, answer.headers, body), context, body=body)
+            _, error = await self._judged(answer, context)
+        raise error
 
     # --------------------------------------------------------------------------------- errors
     def error(
@@ -284,35 +251,72 @@ class Account:
         )
 
     def redact(self, text: str) -> str:
-        """Remove this account's keys from a text."""
-        if self._client is not None:
-            from .sdk_wire import redact_key
-
-            text = redact_key(self._client, text)
-        return self._credential.redact(text)
+        """Remove this account's keys from a text: those known by now, wherever they came from."""
+        text = self._credential.redact(text)
+        return text if self._client is None else self._get_wire().redact(text)
 
     async def aclose(self) -> None:
-        """Close what this account opened. May be called twice."""
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            await wire.aclose()
+        """Close what this account opened, for good. May be called twice.
+
+        Calls under way end with ``ClientClosedError``, and so does every later one. There is no
+        need to call this between event loops: each has its own connections.
+        """
+        self._closed = True
+        if self._wire is not None:
+            await self._wire.aclose()
 
     # ------------------------------------------------------------------------------ the inside
-    def _get_wire(self) -> Wire:
-        if self._wire is None:
-            if self._client is not None:
-                from .sdk_wire import SDKWire
+    def _open(
+        self,
+        path: str,
+        context: Context,
+        max_bytes: int | None,
+        *,
+        body: bytes | None = None,
+        form: Form | None = None,
+    ) -> AbstractAsyncContextManager[StreamAnswer]:
+        """Send once, whatever the answer will be."""
+        if self._closed:
+            raise ClientClosedError(
+                f"the account {self.name!r} was closed; make a new client or backend",
+                provider=self.name,
+                model=context.model,
+            )
+        return self._get_wire().stream(
+            "POST",
+            self._path(path, context),
+            context,
+            body=body,
+            form=form,
+            headers=self._call_headers(context),
+            query=self._query,
+            max_bytes=max_bytes,
+        )
 
-                self._wire = SDKWire(self._client, provider=self.name)
-            else:
-                self._wire = HTTPWire(
-                    self.base_url,
-                    headers=self._all_headers,
-                    provider=self.name,
-                    http_client=self._http_client,
-                    secrets=self._credential.known,
-                )
+    async def _judged(self, answer: StreamAnswer, context: Context) -> tuple[Failure, GenSDKError]:
+        """What a failure says, without keys it may repeat, and the error it becomes."""
+        body = await answer.read(MAX_ERROR_BYTES)
+        failure = failure_of(answer.status, answer.headers, body)
+        error = self.error(failure, context, body=body)
+        return replace(failure, message=self.redact(failure.message)), error
+
+    def _get_wire(self) -> HTTPWire | SDKWire:
+        if self._wire is None:
+            self._wire = self._new_wire()
         return self._wire
+
+    def _new_wire(self) -> HTTPWire | SDKWire:
+        if self._client is not None:
+            from .sdk_wire import SDKWire
+
+            return SDKWire(self._client, provider=self.name)
+        return HTTPWire(
+            self.base_url,
+            headers=self._all_headers,
+            provider=self.name,
+            http_client=self._http_client,
+            redact=self.redact,
+        )
 
     async def _all_headers(self) -> Mapping[str, str]:
         return {**await self._credential.headers(), **self._headers}
@@ -346,7 +350,7 @@ class Account:
         self, payload: dict[str, object], context: Context, notes: Notes | None
     ) -> dict[str, object]:
         while len(self.learned):
-            key = _learning_key(payload, context)
+            key = learning_key(payload, context.model)
             refusal = self.learned.of(key, payload)
             if refusal is None:
                 break
@@ -367,17 +371,20 @@ class Account:
             return None
         if notes is None and context.unsupported == "error" and not refusal.renamed:
             return None
-        self.learned.learn(_learning_key(payload, context), refusal)
-        _note(refusal, context, notes)
+        self.learned.learn(learning_key(payload, context.model), refusal)
+        try:
+            _note(refusal, context, notes)
+        except UnsupportedFeatureError as error:
+            # Unlike a refusal of ours, this one is the server's: the request was sent.
+            error.status, error.code = failure.status, failure.code
+            error.request_id = failure.request_id
+            raise
         return without(payload, refusal)
 
 
-def _learning_key(payload: Mapping[str, object], context: Context) -> str:
-    """A model takes other fields while it reasons, so the effort belongs to the key."""
-    reasoning = payload.get("reasoning")
-    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
-    effort = effort or payload.get("reasoning_effort")
-    return f"{context.model} {effort}" if effort else context.model
+def _credential(api_key: KeySource | None, dialect: Dialect, name: str) -> Credential:
+    variables = (dialect.key_env,) if dialect.key_env else ()
+    return Credential(api_key, provider=name, variables=variables, required=dialect.key_required)
 
 
 def _note(refusal: Refusal, context: Context, notes: Notes | None) -> None:

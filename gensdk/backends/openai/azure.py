@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gensdk.catalog.compatible import OPENAI, TextProtocol
+from gensdk.catalog.compatible import AZURE, TextProtocol
 from gensdk.errors import ConfigurationError
 
 from .account import Account
@@ -24,16 +23,6 @@ if TYPE_CHECKING:
     import openai
 
 __all__ = ["AZURE", "AzureOpenAIBackend"]
-
-AZURE = replace(
-    OPENAI,
-    name="azure",
-    base_url="",
-    key_env="AZURE_OPENAI_API_KEY",
-    price_provider="azure",
-    source="openai 3.52 lib/azure.py",
-)
-"""OpenAI's dialect as Azure speaks it. Models are the names of the customer's deployments."""
 
 _DEPLOYMENT_PATHS = frozenset({
     "/completions", "/chat/completions", "/embeddings", "/audio/transcriptions",

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from gensdk.catalog import abilities_of
 from gensdk.catalog.compatible import OPENAI, Dialect, TextProtocol
 from gensdk.catalog.openai_media import image_model, speech_model
 from gensdk.spec import Capabilities, Context
@@ -112,13 +113,18 @@ class OpenAIBackend:
         return self.account.name
 
     def capabilities(self, model: str) -> Capabilities:
-        """What the server can do with a model; splitting rests on these limits."""
+        """What the server can do with a model; splitting rests on these limits.
+
+        At OpenAI a model's name tells what it does; a deployment's at Azure, or a model's at
+        another server, does not.
+        """
         dialect = self.account.dialect
+        abilities = dialect.abilities & abilities_of(self.account.catalogue, model)
         protocol = self.protocol or dialect.text_protocol
         at_openai = bool(self.account.model_vendor)
         return Capabilities(
-            abilities=dialect.abilities,
-            streams=_STREAMS & dialect.abilities,
+            abilities=abilities,
+            streams=_STREAMS & abilities,
             max_candidates=1 if protocol == "responses" else dialect.max_candidates,
             max_images=image_model(model, dialect.name).max_n,
             max_inputs=dialect.max_inputs,

@@ -5,7 +5,6 @@ The wire: ``openai`` 3.52 ``types/chat/completion_create_params.py``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -23,14 +22,13 @@ from .chat_messages import Wire, conversation, fetched
 from .chat_stream import collect, events_of
 from .options import OpenAITextOptions, text_options
 from .options_media import merge_extra
-from .schema import already_strict, lower
+from .schema import already_strict, lower, name_for_wire
 from .unasked import is_event_stream
 
 __all__ = ["PATH", "generate", "prepare", "stream"]
 
 PATH = "/chat/completions"
 
-_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _RESPONSES_ONLY_MEANING = ("previous_response_id", "conversation", "builtin_tools")
 _RESPONSES_ONLY = (
     "truncation", "include", "reasoning_summary", "reasoning_context", "reasoning_mode",
@@ -135,7 +133,7 @@ def _output(fields: Fields, options: OpenAITextOptions) -> str:
 
 
 def _schema(output: OutputSchema, fields: Fields, options: OpenAITextOptions) -> Wire:
-    name = _NOT_A_NAME.sub("_", output.name)[:64] or "output"
+    name = name_for_wire(output.name)
     lowered = lower(output.json_schema)
     if options.strict and not lowered.strict:
         fields.notes.refuse("output", f"strict mode cannot express {lowered.problem}")

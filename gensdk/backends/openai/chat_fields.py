@@ -6,10 +6,12 @@ server's row in ``catalog/compatible.py`` and the model's in ``catalog/models.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from gensdk.catalog import TextModelRow
 from gensdk.catalog.compatible import Dialect
+from gensdk.catalog.openai_media import OPENAI_HOSTS
 from gensdk.toolkit import Notes
 from gensdk.types import TextRequest
 
@@ -56,10 +58,8 @@ class Fields:
         """Temperature, nucleus, penalties, bias, seed, top_k and min_p."""
         for name in _PLAIN:
             self.put(name)
-        bias = self.request.logit_bias
-        if bias is not None and self.wanted("logit_bias") is not None:
-            # OpenAI documents whole numbers; a whole number is sent as one.
-            self.set("logit_bias", {str(k): int(v) if v == int(v) else v for k, v in bias.items()})
+        if self.request.logit_bias is not None and self.wanted("logit_bias") is not None:
+            self._bias(self.request.logit_bias)
         if self.request.seed is not None and not self.model.seed:
             self.notes.drop("seed", "this model takes none")
         else:
@@ -70,6 +70,14 @@ class Fields:
                 self.notes.drop(name, _SERVER)
             else:
                 self.put(name)
+
+    def _bias(self, bias: Mapping[int, float]) -> None:
+        """Biases of tokens: OpenAI's own servers take whole numbers and nothing else."""
+        exact = {str(k): int(v) if v == int(v) else v for k, v in bias.items()}
+        if self.dialect.name in OPENAI_HOSTS and any(v != int(v) for v in bias.values()):
+            exact = {token: round(value) for token, value in exact.items()}
+            self.notes.adapt("logit_bias", "The biases were rounded to whole numbers.", {**exact})
+        self.set("logit_bias", exact)
 
     def limits(self, max_tokens_field: str) -> None:
         """Length, stop strings and number of candidates."""

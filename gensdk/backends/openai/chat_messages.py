@@ -30,6 +30,8 @@ from gensdk.types import (
     ToolResultPart,
 )
 
+from .parts import left_out_thinking, only_text, picture_address, result_text
+
 __all__ = ["Wire", "conversation", "fetched", "plain_prompt"]
 
 Wire = dict[str, object]
@@ -98,7 +100,8 @@ def _said(message: Message, dialect: Dialect, notes: Notes) -> Iterator[Wire]:
     rest: list[Part] = []
     for part in message.content:
         if isinstance(part, ToolResultPart):
-            yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": part.content}
+            content = result_text(part)
+            yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": content}
         else:
             rest.append(part)
     if not rest:
@@ -108,22 +111,15 @@ def _said(message: Message, dialect: Dialect, notes: Notes) -> Iterator[Wire]:
     elif message.role == "user":
         yield {"role": "user", "content": _user_content(rest, dialect, notes)}
     elif message.role == "system":
-        yield {"role": dialect.system_role, "content": _only_text(rest, "system")}
+        yield {"role": dialect.system_role, "content": only_text(rest, "system")}
     else:
         raise InvalidRequestError("a message of role 'tool' holds tool results and nothing else")
-
-
-def _only_text(parts: Sequence[Part], role: str) -> str:
-    texts = [part.text for part in parts if isinstance(part, TextPart)]
-    if len(texts) != len(parts):
-        raise InvalidRequestError(f"a message of role {role!r} holds text and nothing else")
-    return "".join(texts)
 
 
 def _user_content(parts: Sequence[Part], dialect: Dialect, notes: Notes) -> object:
     """A string where there is only text (older servers take nothing else), else a list."""
     if all(isinstance(part, TextPart) for part in parts):
-        return _only_text(parts, "user")
+        return only_text(parts, "user")
     return [_user_part(part, dialect, notes) for part in parts]
 
 
@@ -146,13 +142,7 @@ def _user_part(part: Part, dialect: Dialect, notes: Notes) -> Wire:
 def _image(part: ImagePart, dialect: Dialect, notes: Notes) -> Wire:
     if "image_input" in dialect.refuses:
         notes.refuse("prompt", "this server takes no pictures")
-    if isinstance(part.image, URL):
-        address = part.image.url
-    elif part.image.kind == "image":
-        address = part.image.data_uri()
-    else:
-        raise InvalidRequestError(f"an image part holds {part.image.media_type}, not a picture")
-    picture: Wire = {"url": address}
+    picture: Wire = {"url": picture_address(part)}
     if part.detail is not None:
         picture["detail"] = part.detail
     return {"type": "image_url", "image_url": picture}
@@ -198,6 +188,8 @@ def _assistant(parts: Sequence[Part], dialect: Dialect, notes: Notes) -> Wire:
     # DeepSeek wants the key beside every tool call, even where the thinking is empty.
     if dialect.reasoning_field and (calls or any(reasoning)):
         message[dialect.reasoning_field] = "".join(reasoning)
+    elif not dialect.reasoning_field:
+        left_out_thinking(parts, notes)
     return message
 
 
@@ -232,6 +224,7 @@ def _line(message: Message, notes: Notes) -> str:
     for part in message.content:
         if not isinstance(part, TextPart | ReasoningPart | RefusalPart):
             notes.refuse("prompt", f"the Completions protocol takes text, not a {part.type} part")
+    left_out_thinking(message.content, notes)
     return "".join(
         part.text for part in message.content if isinstance(part, TextPart | RefusalPart)
     )

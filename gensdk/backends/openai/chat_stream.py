@@ -6,17 +6,11 @@ candidate: without it the stream was cut, whatever the connection says.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator
 
 from pydantic_core import from_json
 
-from gensdk.errors import (
-    ConnectionFailedError,
-    InvalidResponseError,
-    StreamInterruptedError,
-    TransientError,
-)
+from gensdk.errors import ConnectionFailedError, StreamInterruptedError
 from gensdk.toolkit import Answer, SSEEvent, StreamAnswer, decode_base64, server_sent_events
 from gensdk.types import (
     Candidate,
@@ -45,7 +39,6 @@ Piece = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 
 _DONE = b"[DONE]"
 _MAX_WHOLE_BYTES = 32 * 2**20
-_LET_GO_S = 0.25
 
 
 async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEvent, None]:
@@ -68,7 +61,7 @@ async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEven
             for piece in stream.feed(event):
                 yield piece
             if stream.done:
-                await _let_go(answer)
+                await answer.drain()
                 break
     except ConnectionFailedError as error:
         # What was asked for is there: only the usage may be missing.
@@ -77,20 +70,6 @@ async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEven
                 raise
             raise stream.interrupted() from error
     yield Finished(response=stream.response())
-
-
-async def _let_go(answer: StreamAnswer) -> None:
-    """Read to the end of the body, so that the connection can serve the next call.
-
-    It is there already, or follows at once; a server that keeps the connection open after
-    ``[DONE]`` is not waited for.
-    """
-    try:
-        async with asyncio.timeout(_LET_GO_S):
-            async for _ in answer.chunks():
-                continue
-    except (TimeoutError, TransientError, InvalidResponseError):
-        return
 
 
 async def collect(answer: Answer, sent: Sent) -> TextResponse[object]:

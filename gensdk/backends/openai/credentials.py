@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Literal
 
 from gensdk.errors import MissingCredentialsError
 from gensdk.toolkit import Secret, redactor
 
-__all__ = ["Credential", "Key", "KeySource"]
+__all__ = ["Credential", "Key", "KeySource", "KnownSecrets"]
 
 Key = str | Secret
 KeySource = Key | Callable[[], Key | Awaitable[Key]]
@@ -18,6 +18,30 @@ KeySource = Key | Callable[[], Key | Awaitable[Key]]
 that rotate. It may be async; a function that blocks holds up the event loop."""
 
 _MAX_REMEMBERED = 4
+
+
+class KnownSecrets:
+    """The last few keys that were used, for masking them in messages."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._secrets: tuple[Secret, ...] = ()
+        self._redact = redactor()
+
+    def __iter__(self) -> Iterator[Secret]:
+        """The keys, oldest first."""
+        return iter(self._secrets)
+
+    def add(self, secret: Secret) -> None:
+        """Remember a key; the oldest is forgotten."""
+        if any(secret == known for known in self._secrets):
+            return
+        self._secrets = (*self._secrets[1 - _MAX_REMEMBERED :], secret)
+        self._redact = redactor(*self._secrets)
+
+    def redact(self, text: str) -> str:
+        """Mask the keys, and bearer tokens, in a text."""
+        return self._redact(text)
 
 
 class Credential:
@@ -42,7 +66,7 @@ class Credential:
         self._required = required
         self._header = header
         self._source = given if callable(given) else None
-        self._known: list[Secret] = []
+        self._known = KnownSecrets()
         self._static: Mapping[str, str] | None = None
         if given is not None and not callable(given):
             self._static = self._as_header(given)
@@ -50,7 +74,7 @@ class Credential:
     def __repr__(self) -> str:
         """Show where the key comes from, never the key."""
         origin = "a function" if self._source else " or ".join(self._variables) or "nowhere"
-        return f"Credential({'given' if self._known and not self._source else origin})"
+        return f"Credential({'given' if self.known and not self._source else origin})"
 
     @property
     def known(self) -> tuple[Secret, ...]:
@@ -85,11 +109,10 @@ class Credential:
 
     def redact(self, text: str) -> str:
         """Remove every key that was used from a text."""
-        return redactor(*self._known)(text) if self._known else text
+        return self._known.redact(text)
 
     def _as_header(self, key: Key) -> Mapping[str, str]:
         secret = key if isinstance(key, Secret) else Secret(key, "api key")
         value = secret.reveal()
-        if all(value != known.reveal() for known in self._known):
-            self._known = [*self._known[1 - _MAX_REMEMBERED :], secret]
+        self._known.add(secret)
         return {self._header: f"Bearer {value}" if self._header == "authorization" else value}

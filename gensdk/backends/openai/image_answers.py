@@ -102,7 +102,7 @@ async def _pictures(document: ImageDocument, answer: Answer, call: ImageCall) ->
 async def _downloaded(address: URL, call: ImageCall) -> bytes:
     """The picture behind an address. It is paid for by now, whatever becomes of the download."""
     try:
-        return (await call.context.fetch(address)).data
+        return (await call.context.collect(address)).data
     except GenSDKError as error:
         error.billed = "yes"
         raise

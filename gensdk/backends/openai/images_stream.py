@@ -59,9 +59,11 @@ async def stream_events(call: ImageCall) -> AsyncGenerator[ImageEvent]:
             async for raw in server_sent_events(answer.chunks(), max_event_bytes=_MAX_EVENT_BYTES):
                 for event in _events(raw, answer, call, previews):
                     seen = True
-                    yield event
                     if isinstance(event, Finished):
+                        await answer.drain()
+                        yield event
                         return
+                    yield event
         except ConnectionFailedError as error:
             if not seen:
                 raise

@@ -6,14 +6,14 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from gensdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gensdk.catalog.compatible import Dialect
 
-__all__ = ["checked_base_url", "choose_base_url", "fixed_headers"]
+__all__ = ["address_parts", "checked_base_url", "choose_base_url", "fixed_headers"]
 
 
 def choose_base_url(given: str | None, dialect: Dialect) -> str:
@@ -47,6 +47,22 @@ def fixed_headers(
     return headers
 
 
+def address_parts(url: str, name: str) -> SplitResult:
+    """Take an address apart; ``name`` is what to call it in an error.
+
+    Raises:
+        ConfigurationError: It is malformed.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0  # reading the port checks it
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is no usable address: {error}") from error
+    if not usable:
+        raise ConfigurationError(f"{name} is no usable address: port 0 is none")
+    return parts
+
+
 def checked_base_url(url: str, name: str, *, trusted: bool) -> str:
     """Check a base URL and take the slash off its end.
 
@@ -59,7 +75,7 @@ def checked_base_url(url: str, name: str, *, trusted: bool) -> str:
     Raises:
         ConfigurationError: It is no http(s) address, holds a password, or is not safe.
     """
-    parts = urlsplit(url)
+    parts = address_parts(url, name)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(f"{name} must be an http(s) address such as https://host/v1")
     if parts.username or parts.password:

@@ -1,8 +1,9 @@
-"""Parameters a server refused: dropped once with a warning, then remembered.
+"""Parameters, and values of parameters, a server refused: dropped with a warning, then remembered.
 
 Models take fewer parameters every year, and no catalogue keeps up. A 400 that names a preference
 the model does not know costs nothing: the preference is left out, the request goes again, and the
-next one to the same model is right from the start.
+next one to the same model is right from the start. A server that refuses a value
+(``unsupported_value``) may well take another one, so only that value is left out from then on.
 """
 
 from __future__ import annotations
@@ -11,9 +12,19 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic_core import to_json
+
 from gensdk.toolkit import Failure
 
-__all__ = ["DROPPABLE", "MAX_RESENDS", "LearnedRefusals", "Refusal", "refused_by", "without"]
+__all__ = [
+    "DROPPABLE",
+    "MAX_RESENDS",
+    "LearnedRefusals",
+    "Refusal",
+    "learning_key",
+    "refused_by",
+    "without",
+]
 
 MAX_RESENDS = 3
 """How many refusals in a row one call answers; each names another parameter and bills nothing."""
@@ -60,21 +71,35 @@ _CODES = frozenset(
     {"unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"}
 )
 _MAX_MODELS = 256
+_MAX_REFUSALS = 64
+"""Of one model: a caller who tries many values must not fill the memory."""
+
+
+_Place = tuple[str | None, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One parameter one model does not take.
+    """One parameter, or one value of it, that one model does not take.
 
     Attributes:
         path: Where it stands on the wire, ``reasoning.effort``.
         parameter: The request field it came from.
         renamed: What it is called instead; None where it is left out.
+        value: The refused value as JSON; None where the parameter is refused whatever its value.
     """
 
     path: str
     parameter: str
     renamed: str | None = None
+    value: bytes | None = None
+
+    def concerns(self, payload: Mapping[str, object]) -> bool:
+        """Whether the payload holds what was refused."""
+        holder = _holder(payload, self.path)
+        if holder is None:
+            return False
+        return self.value is None or self.value == to_json(holder[_last(self.path)])
 
 
 class LearnedRefusals:
@@ -82,7 +107,7 @@ class LearnedRefusals:
 
     def __init__(self, max_models: int = _MAX_MODELS) -> None:
         """Start with nothing learned."""
-        self._by_model: OrderedDict[str, dict[str, Refusal]] = OrderedDict()
+        self._by_model: OrderedDict[str, dict[_Place, Refusal]] = OrderedDict()
         self._max_models = max_models
 
     def __len__(self) -> int:
@@ -92,8 +117,10 @@ class LearnedRefusals:
     def learn(self, model: str, refusal: Refusal) -> None:
         """Remember a refusal; a server that refuses both names of a field teaches nothing."""
         known = self._by_model.setdefault(model, {})
-        if refusal.renamed not in known:
-            known[refusal.path] = refusal
+        if (refusal.renamed, None) not in known:
+            known[refusal.path, refusal.value] = refusal
+        if len(known) > _MAX_REFUSALS:
+            del known[next(iter(known))]
         self._by_model.move_to_end(model)
         if len(self._by_model) > self._max_models:
             self._by_model.popitem(last=False)
@@ -104,10 +131,15 @@ class LearnedRefusals:
         if not known:
             return None
         self._by_model.move_to_end(model)
-        for path, refusal in known.items():
-            if _holder(payload, path) is not None:
-                return refusal
-        return None
+        return next((refusal for refusal in known.values() if refusal.concerns(payload)), None)
+
+
+def learning_key(payload: Mapping[str, object], model: str) -> str:
+    """Under what to learn: a model takes other fields while it reasons, so the effort belongs."""
+    reasoning = payload.get("reasoning")
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    effort = effort or payload.get("reasoning_effort")
+    return f"{model} {effort}" if effort else model
 
 
 def refused_by(failure: Failure, payload: Mapping[str, object]) -> Refusal | None:
@@ -115,12 +147,16 @@ def refused_by(failure: Failure, payload: Mapping[str, object]) -> Refusal | Non
     if failure.status not in {400, 422} or not failure.param or not _names_a_refusal(failure):
         return None
     path = failure.param
-    if _holder(payload, path) is None:
+    holder = _holder(payload, path)
+    if holder is None:
         return None
     if (renamed := _RENAMED.get(path)) is not None:
         return None if renamed in payload else Refusal(path, "max_tokens", renamed)
     parameter = DROPPABLE.get(path)
-    return Refusal(path, parameter) if parameter else None
+    if parameter is None:
+        return None
+    value = to_json(holder[_last(path)]) if _of_value(failure) else None
+    return Refusal(path, parameter, value=value)
 
 
 def _names_a_refusal(failure: Failure) -> bool:
@@ -128,6 +164,13 @@ def _names_a_refusal(failure: Failure) -> bool:
     if failure.code is not None:
         return failure.code in _CODES
     return failure.message.lower().startswith(("unsupported ", "unknown parameter", "unrecognized"))
+
+
+def _of_value(failure: Failure) -> bool:
+    """Whether it is this value that is refused, not the parameter."""
+    if failure.code is not None:
+        return failure.code == "unsupported_value"
+    return failure.message.lower().startswith("unsupported value")
 
 
 def without(payload: dict[str, object], refusal: Refusal) -> dict[str, object]:
@@ -147,6 +190,10 @@ def without(payload: dict[str, object], refusal: Refusal) -> dict[str, object]:
     if head == "logprobs":
         changed.pop("top_logprobs", None)
     return changed
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _holder(payload: Mapping[str, object], path: str) -> Mapping[str, object] | None:

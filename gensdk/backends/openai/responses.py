@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-from gensdk.errors import GenSDKError
-from gensdk.toolkit import Answer, Notes, SSEEvent, server_sent_events
+from gensdk.toolkit import Answer, Notes, server_sent_events
 from gensdk.types import Finished, deltas_of
 
 from .account import MAX_ANSWER_BYTES
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["PATH", "generate", "stream"]
 
 PATH = "/responses"
-_DRAIN_S = 0.25
 
 
 async def generate(account: Account, request: TextRequest, context: Context) -> TextResponse[Any]:
@@ -76,20 +72,11 @@ async def stream(
             yield Finished(response=response)
             return
         state = ResponsesStream(answer, call)
-        wire_events = server_sent_events(answer.chunks())
-        async for wire_event in wire_events:
+        async for wire_event in server_sent_events(answer.chunks()):
             for event in state.read(wire_event):
                 yield event
             if state.response is not None:
-                await _drain(wire_events)
+                await answer.drain()
                 yield Finished(response=state.response)
                 return
         raise state.interrupted()
-
-
-async def _drain(wire_events: AsyncIterator[SSEEvent]) -> None:
-    """Read the little that follows the final event, so that the connection can be used again."""
-    with suppress(TimeoutError, GenSDKError):
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in wire_events:
-                continue

@@ -28,6 +28,8 @@ from gensdk.types import (
     ToolResultPart,
 )
 
+from .parts import left_out_thinking, only_text, picture_address, result_text
+
 if TYPE_CHECKING:
     from gensdk.toolkit import Notes
 
@@ -63,7 +65,7 @@ def input_items(
             case "user":
                 items.append({"role": "user", "content": _user_content(message.content, notes)})
             case "system":
-                items.append({"role": system_role, "content": message.text})
+                items.append({"role": system_role, "content": only_text(message.content, "system")})
             case "assistant":
                 items += _assistant_items(message.content, provider, notes, stored=stored)
             case "tool":
@@ -99,8 +101,7 @@ def _user_part(part: Part, notes: Notes) -> Item:
 
 
 def _image(part: ImagePart) -> Item:
-    image = part.image
-    address = image.data_uri() if isinstance(image, Media) else image.url
+    address = picture_address(part)
     return {"type": "input_image", "image_url": address, "detail": part.detail or "auto"}
 
 
@@ -119,7 +120,7 @@ def _tool_output(part: Part) -> Item:
     return {
         "type": "function_call_output",
         "call_id": part.tool_call_id,
-        "output": part.content,
+        "output": result_text(part),
     }
 
 
@@ -198,7 +199,4 @@ def _replayed(part: ReasoningPart | ImagePart, kept: JsonObject, *, stored: bool
 def _left_out(part: ReasoningPart | ImagePart, notes: Notes) -> None:
     if isinstance(part, ImagePart):
         notes.refuse("prompt", "a picture in a message of the model cannot be sent back")
-    if part.text:
-        notes.other(
-            "the thinking of another model was left out of the conversation", "prompt", "adapted"
-        )
+    left_out_thinking((part,), notes)

@@ -10,7 +10,7 @@ from gensdk.types import Message, TextRequest
 from .options import OpenAITextOptions, text_options
 from .options_media import merge_extra
 from .responses_input import input_items
-from .schema import already_strict, lower
+from .schema import already_strict, lower, name_for_wire
 
 if TYPE_CHECKING:
     from gensdk.catalog.compatible import Dialect
@@ -34,6 +34,9 @@ _NAMES = {
     "parallel_tool_calls": "parallel_tool_calls",
 }
 _PLAIN_OPTIONS = ("previous_response_id", "conversation", "truncation", "max_tool_calls")
+_LEAST_TOKENS = 16
+"""Smallest ``max_output_tokens`` (OpenAI's API specification of 2026-08-21, CreateResponse)."""
+
 _ENCRYPTED = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
 
@@ -55,9 +58,8 @@ def prepare(
     payload["input"] = _input(request, account, notes, stored=options.store is True)
     if request.system is not None:
         payload["instructions"] = request.system
-    if request.max_tokens is not None:
-        payload["max_output_tokens"] = request.max_tokens
     builder.refuse_foreign()
+    builder.length(payload)
     builder.sampling(payload)
     builder.reasoning(payload)
     builder.text(payload)
@@ -131,6 +133,20 @@ class _Body:
                 "after the cut is billed",
             )
 
+    def length(self, payload: dict[str, object]) -> None:
+        """Upper bound on new tokens; OpenAI's own server has a lower bound for it."""
+        most = self.request.max_tokens
+        if most is None:
+            return
+        if self.at_openai and most < _LEAST_TOKENS:
+            self.notes.adapt(
+                "max_tokens",
+                f"Responses takes no bound below {_LEAST_TOKENS} tokens: {_LEAST_TOKENS} was sent",
+                _LEAST_TOKENS,
+            )
+            most = _LEAST_TOKENS
+        payload["max_output_tokens"] = most
+
     def sampling(self, payload: dict[str, object]) -> None:
         """Temperature, nucleus and log-probabilities: only while the model does not reason."""
         taken = self.row.takes_sampling(self.request.reasoning_effort)
@@ -196,7 +212,8 @@ class _Body:
                 sent="strict: false",
             )
         schema = lowered.schema if strict else output.json_schema
-        return {"type": "json_schema", "name": output.name, "schema": schema, "strict": strict}
+        name = name_for_wire(output.name)
+        return {"type": "json_schema", "name": name, "schema": schema, "strict": strict}
 
     def tools(self, payload: dict[str, object]) -> None:
         """Functions, OpenAI's own tools, and the choice among them."""

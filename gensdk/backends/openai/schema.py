@@ -14,19 +14,22 @@ Sources: OpenAI's Structured Outputs guide ("Supported schemas") and ``openai`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from gensdk.types import JsonObject
 
-__all__ = ["Lowered", "already_strict", "lower"]
+from .schema_limits import beyond_limits
+
+__all__ = ["Lowered", "already_strict", "lower", "name_for_wire"]
 
 _STRUCTURAL = frozenset({
     "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties",
     "propertyNames", "unevaluatedProperties", "prefixItems", "contains", "unevaluatedItems",
-    "additionalItems",
+    "additionalItems", "dependencies", "$dynamicRef", "$recursiveRef",
 })  # fmt: skip
 """Keywords that shape the answer and that strict mode has no words for."""
 
@@ -36,13 +39,20 @@ _LIMITS = (
 )  # fmt: skip
 """Keywords that only narrow a value; they become a hint in the description."""
 
-_NOISE = frozenset({"default", "discriminator", "$schema", "$id", "$comment", "examples", "title",
-                    "readOnly", "writeOnly", "deprecated", "contentMediaType",
-                    "contentEncoding"})  # fmt: skip
+_WORDS = frozenset({
+    "type", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "allOf",
+    "enum", "const", "description", "$ref", "pattern", "format", "multipleOf", "minimum",
+    "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", *_LIMITS,
+})  # fmt: skip
+"""Keywords that are understood or rewritten here; any other says nothing about the answer
+(``title``, ``default``, ``x-…``) and may fail the call, so it is left out."""
+
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6",
                       "uuid"})  # fmt: skip
 _LOOKAROUND = ("(?=", "(?!", "(?<")
 _MAX_DEPTH = 64
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,11 @@ class _NotExpressibleError(Exception):
     """Strict mode has no words for this; the text says for what."""
 
 
+def name_for_wire(name: str) -> str:
+    """A schema's name as the API takes it: 1 to 64 letters, digits, ``_`` or ``-``."""
+    return _NOT_A_NAME.sub("_", name)[:64] or "output"
+
+
 def lower(schema: JsonObject) -> Lowered:
     """Lower a schema; one that strict mode cannot express comes back as it was."""
     return _lower_text(json.dumps(schema, sort_keys=False))
@@ -73,9 +88,12 @@ def lower(schema: JsonObject) -> Lowered:
 def _lower_text(text: str) -> Lowered:
     schema: dict[str, Any] = json.loads(text)
     try:
-        return Lowered(_root(schema), strict=True)
+        lowered = _root(schema)
     except _NotExpressibleError as problem:
         return Lowered(schema, strict=False, problem=str(problem))
+    if too_large := beyond_limits(lowered):
+        return Lowered(schema, strict=False, problem=too_large)
+    return Lowered(lowered, strict=True)
 
 
 def already_strict(schema: Mapping[str, Any]) -> bool:
@@ -105,6 +123,8 @@ def _root(schema: dict[str, Any]) -> dict[str, Any]:
     if node.get("type") != "object":
         raise _NotExpressibleError("the root is not an object")
     lowered = _node(node, definitions, 0)
+    if "anyOf" in lowered:
+        raise _NotExpressibleError("alternatives at the root")
     if definitions:
         lowered["$defs"] = {name: _node(item, definitions, 0) for name, item in definitions.items()}
     return lowered
@@ -117,7 +137,7 @@ def _node(node: object, definitions: Mapping[str, Any], depth: int) -> dict[str,
         raise _NotExpressibleError("it is nested too deeply")
     if found := _STRUCTURAL & node.keys():
         raise _NotExpressibleError(f"the keyword {min(found)!r}")
-    kept = {key: value for key, value in node.items() if key not in _NOISE}
+    kept = {key: value for key, value in node.items() if key in _WORDS}
     _limits_to_description(kept)
     if "$ref" in kept:
         return _reference(kept, definitions, depth)
@@ -134,6 +154,8 @@ def _spelled_out(
         node["anyOf"] = [*node.pop("oneOf"), *node.get("anyOf", [])]
     if not node.keys() & {"type", "anyOf", "enum", "const"}:
         raise _NotExpressibleError("a value of any type")
+    if not node.keys() & {"type", "anyOf"}:
+        node["type"] = _kinds([node["const"]] if "const" in node else node["enum"])
     if "anyOf" in node:
         node["anyOf"] = [_node(item, definitions, depth + 1) for item in node["anyOf"]]
     if _may_be(node, "array"):
@@ -141,6 +163,16 @@ def _spelled_out(
     if _may_be(node, "object"):
         _close(node, definitions, depth)
     return node
+
+
+def _kinds(values: Sequence[Any]) -> str | list[str]:
+    """The type of fixed values, which the server wants said (``schema must have a 'type' key``)."""
+    if not values or any(type(value) not in _KINDS for value in values):
+        raise _NotExpressibleError("a fixed object or array")
+    kinds = list(dict.fromkeys(_KINDS[type(value)] for value in values))
+    if "number" in kinds and "integer" in kinds:
+        kinds.remove("integer")
+    return kinds[0] if len(kinds) == 1 else kinds
 
 
 def _may_be(node: Mapping[str, Any], kind: str) -> bool:

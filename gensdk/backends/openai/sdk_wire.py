@@ -25,9 +25,14 @@ from gensdk.errors import (
     InvalidResponseError,
     TimedOutError,
 )
-from gensdk.toolkit import Answer, Form, Secret, StreamAnswer, redactor
+from gensdk.toolkit import Answer, Form, Secret, StreamAnswer
+from gensdk.toolkit.answer import whole
+from gensdk.toolkit.http import MAX_BYTES
+from gensdk.toolkit.log_masks import mask_in_logs
 from gensdk.toolkit.transport import RawAnswer
-from gensdk.toolkit.wire_errors import wire_error
+from gensdk.toolkit.wire_errors import linked, wire_error
+
+from .credentials import KnownSecrets
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,9 +40,9 @@ if TYPE_CHECKING:
 
     from gensdk.spec import Context
 
-__all__ = ["ERRORS", "SDKWire", "redact_key"]
+__all__ = ["ERRORS", "SDKWire"]
 
-_MAX_ERROR_BYTES = 64 * 2**10
+_KEY_HEADERS = ("authorization", "api-key")
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -72,6 +77,8 @@ class SDKWire:
         """Take a copy of the client that shares its connections and does not retry."""
         self._client = client.with_options(max_retries=0)
         self._provider = provider
+        self._used = KnownSecrets()
+        mask_in_logs(self, "openai", "openai._base_client")
 
     def __repr__(self) -> str:
         """Show the provider; the client's own repr is not trusted with its key."""
@@ -87,15 +94,13 @@ class SDKWire:
         form: Form | None = None,
         headers: Mapping[str, str] = _NOTHING,
         query: Mapping[str, str] = _NOTHING,
-        max_bytes: int = 32 * 2**20,
+        max_bytes: int = MAX_BYTES,
     ) -> Answer:
         """Send a request once and read the whole answer."""
         opened = self.stream(
             method, path, context, body=body, form=form, headers=headers, query=query
         )
-        async with opened as answer:
-            limit = max_bytes if answer.status < 400 else _MAX_ERROR_BYTES
-            return Answer(answer.status, answer.headers, await answer.read(limit))
+        return await whole(opened, max_bytes)
 
     @asynccontextmanager
     async def stream(
@@ -141,8 +146,9 @@ class SDKWire:
             "timeout": httpx2.Timeout(context.read_s, connect=context.connect_s),
             "follow_redirects": False,
         }
+        outcome: httpx2.Response | GenSDKError
         try:
-            response: httpx2.Response = await call(
+            outcome = await call(
                 path,
                 cast_to=httpx2.Response,
                 stream=True,
@@ -150,10 +156,14 @@ class SDKWire:
                 **sent,
             )
         except openai.APIStatusError as error:
-            return error.response
+            outcome = error.response
         except openai.OpenAIError as error:
-            raise self._mapped(error, context) from error
-        return response
+            self._remember(getattr(error, "request", None))
+            outcome = linked(self._mapped(error, context), error, self.redact)
+        if isinstance(outcome, GenSDKError):
+            raise outcome
+        self._remember(outcome.request)
+        return outcome
 
     def _answer(
         self, response: httpx2.Response, context: Context, max_bytes: int | None
@@ -173,7 +183,7 @@ class SDKWire:
             headers,
             max_bytes,
             _transport_errors(response),
-            lambda error: self._wire_error(error, answered=True, facts=facts),
+            lambda error: linked(self._wire_error(error, facts), error, self.redact),
             facts,
         )
 
@@ -182,27 +192,29 @@ class SDKWire:
         cause = error.__cause__
         names = {kind.__name__ for kind in type(error).__mro__}
         if "APIConnectionError" in names and isinstance(cause, Exception):
-            return self._wire_error(cause, answered=False, facts=facts)
+            return self._wire_error(cause, facts)
         make = next(
             ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in ERRORS
         )
-        return make(self._redact(f"the openai client failed: {error}"), **facts)
+        return make(self.redact(f"the openai client failed: {error}"), **facts)
 
-    def _wire_error(
-        self, error: Exception, *, answered: bool, facts: dict[str, Any]
-    ) -> GenSDKError:
+    def _wire_error(self, error: Exception, facts: dict[str, Any]) -> GenSDKError:
+        # What the client does with its connections is not ours to know: it may have been seen.
         host = self._client.base_url.host
-        return wire_error(
-            error, origin=host, fresh=True, answered=answered, redact=self._redact, facts=facts
-        )
+        return wire_error(error, origin=host, unseen=False, redact=self.redact, facts=facts)
 
-    def _redact(self, text: str) -> str:
-        return redact_key(self._client, text)
+    def redact(self, text: str) -> str:
+        """Mask the client's key, the keys and tokens it sent, and bearer tokens in a text."""
+        if self._client.api_key:
+            self._used.add(Secret(self._client.api_key))
+        return self._used.redact(text)
 
-
-def redact_key(client: openai.AsyncOpenAI, text: str) -> str:
-    """Mask a client's key, and bearer tokens, in a text."""
-    return redactor(*([Secret(client.api_key)] if client.api_key else []))(text)
+    def _remember(self, request: httpx2.Request | None) -> None:
+        """Keep what the client logged in with: it may come from a function only the client has."""
+        headers: Mapping[str, str] = {} if request is None else request.headers
+        for name in _KEY_HEADERS:
+            if value := headers.get(name, "").rpartition(" ")[2]:
+                self._used.add(Secret(value, name))
 
 
 def _transport_errors(response: httpx2.Response) -> tuple[type[Exception], ...]:

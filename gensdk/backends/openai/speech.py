@@ -241,6 +241,7 @@ async def _from_events(call: _Call, answer: StreamAnswer) -> AsyncGenerator[byte
         if event.type == "speech.audio.done":
             tokens = event.usage or _SpokenTokens()
             yield Usage(input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
+            await answer.drain()
             return
         if event.audio:
             yield decoded(event.audio, answer, call.account, call.context)

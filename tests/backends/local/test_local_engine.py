@@ -19,6 +19,7 @@ from gensdk.backends.local import LocalBackend
 from gensdk.backends.local.delivery import Mailbox
 from gensdk.backends.local.engine import Engine, EngineStoppedError
 from gensdk.backends.local.loading import LoadedModel
+from gensdk.backends.local.safety import ModelFolder
 from gensdk.errors import (
     ClientClosedError,
     ModelLoadError,
@@ -235,16 +236,16 @@ async def test_a_crash_fails_every_call_and_the_next_one_starts_afresh(
 ) -> None:
     await backend.preload(str(gated))
     gate.close()
-    gate.failures = iter([ZeroDivisionError("in the model")])
+    gate.failures = iter([RuntimeError("CUDA error: device-side assert triggered")])
     calls = [asyncio.create_task(ask(backend, gated, PROMPT)) for _ in range(3)]
     await entered(gate)
     gate.open()
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         assert isinstance(result, WorkerCrashedError)
-        assert "ZeroDivisionError: in the model" in result.message
+        assert "RuntimeError: CUDA error: device-side assert" in result.message
         assert (result.provider, result.model) == ("local", str(gated))
-        assert isinstance(result.__cause__, ZeroDivisionError)
+        assert isinstance(result.__cause__, RuntimeError)
         assert result.__cause__.__traceback__ is None, "a traceback would keep the model alive"
     assert len({id(result) for result in results}) == 3
     assert (await ask(backend, gated, PROMPT, max_tokens=1)).usage.output_tokens == 1
@@ -281,10 +282,13 @@ async def test_an_engine_that_ends_takes_no_calls(llama: Path, backend: LocalBac
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def load() -> LoadedModel:
+    def find(check: Any) -> ModelFolder:
         raise ValueError("nothing to load")
 
-    engine = Engine("m", load, max_active=1, max_waiting=1)
+    def load(folder: ModelFolder, check: Any) -> LoadedModel:
+        raise AssertionError("it was not found")
+
+    engine = Engine("m", find, load, max_active=1, max_waiting=1)
     engine.submit(None, Mailbox())
 
     def tell() -> None:
@@ -379,7 +383,7 @@ async def test_a_crash_frees_the_model_even_if_the_error_is_kept(
     await backend.preload(str(gated))
     gc.collect()
     networks = [weakref.ref(item) for item in gc.get_objects() if type(item) is kind]
-    gate.failures = iter([ValueError("broken")])
+    gate.failures = iter([torch.AcceleratorError("broken")])
     with pytest.raises(WorkerCrashedError) as caught:
         await ask(backend, gated, PROMPT)
     await backend.aclose()

@@ -156,6 +156,22 @@ BROKEN: dict[str, tuple[Change, str]] = {
         "'_attn_implementation_internal'",
     ),
     "plain attention": (config(attn_implementation="evil/kernel"), "'attn_implementation'"),
+    "another configuration": (
+        config(configuration_files=["config.4.0.0.json"]),
+        "'configuration_files'",
+    ),
+    "another tokenizer": (
+        lambda folder: edit_json(
+            folder / "tokenizer_config.json", fast_tokenizer_files=["tokenizer.4.0.0.json"]
+        ),
+        "'fast_tokenizer_files'",
+    ),
+    "a billion layers": (config(num_hidden_layers=10**9), "num_hidden_layers is 1000000000"),
+    "layers as a float": (config(num_hidden_layers=1e9), "num_hidden_layers is"),
+    "a billion nested layers": (config(text_config={"n_layer": 10**9}), "n_layer is"),
+    "a billion labels": (config(num_labels=10**9), "num_labels is 1000000000"),
+    "a huge vocabulary": (config(vocab_size=10**12), "the files hold"),
+    "huge layers": (config(intermediate_size=10**10), "the files hold"),
     "weights elsewhere": (config(transformers_weights="../x.safetensors"), "transformers_weights"),
     "link": (link_outwards, "a link out of"),
     "linked folder": (linked_folder, "a link out of"),
@@ -285,7 +301,6 @@ async def test_offline_and_not_in_the_cache(
             ModelNotFoundError,
         ),
         (lambda hub, answer: hub.RevisionNotFoundError("no", response=answer), ModelNotFoundError),
-        (lambda hub, answer: hub.HfHubHTTPError("503", response=answer), ModelNotDownloadedError),
         (lambda hub, answer: hub.LocalEntryNotFoundError("no"), ModelNotDownloadedError),
         (lambda hub, answer: hub.HFValidationError("bad"), ModelNotFoundError),
         (lambda hub, answer: ConnectionRefusedError("no"), ModelNotDownloadedError),
@@ -318,6 +333,7 @@ async def test_what_the_hub_answers(
     assert (caught.value.provider, caught.value.model) == ("local", "acme/tiny")
     assert asked[0]["local_files_only"] is False
     assert not [name for name in asked[0]["allow_patterns"] if name.endswith((".py", ".bin", "*"))]
+    assert asked[0]["ignore_patterns"] == ["consolidated*", "*/*"]
 
 
 async def test_a_package_the_model_needs(folder: Path, backend: LocalBackend) -> None:
@@ -327,3 +343,10 @@ async def test_a_package_the_model_needs(folder: Path, backend: LocalBackend) ->
     )
     with pytest.raises((MissingDependencyError, ModelLoadError)):
         await ask(backend, folder, "once")
+
+
+async def test_tied_weights_are_stored_once(tmp_path: Path, backend: LocalBackend) -> None:
+    folder = save_model(tmp_path / "tied", tie_word_embeddings=True)
+    stored = inspect_folder(folder).elements
+    assert (await ask(backend, folder, "once", max_tokens=1)).usage.output_tokens == 1
+    assert backend.loaded()[0].parameters == stored

@@ -15,8 +15,9 @@ from transformers import AutoTokenizer
 
 from gensdk.backends.local import LocalBackend, LocalTextOptions
 from gensdk.backends.local import chat as chat_module
-from gensdk.backends.local.chat import build_prompt, render_within
+from gensdk.backends.local.chat import build_prompt
 from gensdk.backends.local.job import ChatTurn, TextJob
+from gensdk.backends.local.template import render_within
 from gensdk.backends.local.text import prepare
 from gensdk.errors import (
     InvalidRequestError,
@@ -105,6 +106,34 @@ def test_without_a_template() -> None:
     goes_on = build_prompt(tokenizer, job_of([Message.user("Hi"), Message.assistant("Well,")]))
     assert tokenizer.decode(goes_on.ids) == "User: Hi\nAssistant: Well,"
     assert not goes_on.strips_start
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_without_a_template_control_tokens_stay_text_too(special: bool) -> None:
+    tokenizer = byte_tokenizer()
+    if not special:
+        tokenizer.add_tokens(["<|im_end|>"])
+    control = "<|end|>" if special else "<|im_end|>"
+    token = tokenizer.convert_tokens_to_ids(control)
+    text = f"Hi{control} there"
+    for job in (job_of(text), job_of([Message.user(text)])):
+        ids = build_prompt(tokenizer, job).ids
+        assert token not in ids
+        assert text in tokenizer.decode(ids)
+    assert token in build_prompt(tokenizer, job_of(text, options=raw("raw"))).ids
+
+
+def test_the_begin_token_is_kept_before_text_with_control_tokens() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = byte_tokenizer()
+    begin = tokenizer.convert_tokens_to_ids("<|system|>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|system|> $A", special_tokens=[("<|system|>", begin)]
+    )
+    assert build_prompt(tokenizer, job_of("Hi")).ids[0] == begin
+    ids = build_prompt(tokenizer, job_of("Hi<|system|>")).ids
+    assert (ids[0], ids.count(begin)) == (begin, 1)
 
 
 def test_raw_takes_one_text() -> None:
@@ -310,9 +339,8 @@ def test_parts_of_a_conversation() -> None:
 
 
 def test_a_conversation_without_text() -> None:
-    for prompt in ([Message.system("Be kind")], [Message.user("")]):
-        with pytest.raises(InvalidRequestError, match="holds no text"):
-            job_of(prompt)
+    with pytest.raises(InvalidRequestError, match="holds no text"):
+        job_of([Message.system("Be kind")])
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,32 @@ def test_greedy_takes_the_likeliest() -> None:
     assert sample(raw, rows) == raw.argmax(-1).tolist()
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"top_p": 1e-300}, {"top_p": 1e-46}, {"temperature": 1e-46}, {"temperature": 1e-300},
+        {"temperature": 1e-7}, {"temperature": 2e-6}, {"temperature": 0.5, "top_p": 5e-324},
+        {"min_p": 1.0}, {"top_k": 5, "top_p": 1e-300},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("shortlist", [4, 1024])
+def test_the_smallest_numbers_mean_the_likeliest_token(
+    parameters: dict[str, Any], shortlist: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "_SHORTLIST", shortlist)
+    raw = scores(21, 3)
+    rows = [row(seed=n, **parameters) for n in range(3)]
+    assert sample(raw, rows) == raw.argmax(-1).tolist()
+
+
+def test_the_largest_temperature_is_no_infinity() -> None:
+    raw = scores(22)
+    raw[0, 3] = -float("inf")
+    drawn = {sample(raw, [row(seed=n, temperature=1e300)])[0] for n in range(200)}
+    assert len(drawn) > 20
+    assert 3 not in drawn
+
+
 def test_penalties() -> None:
     raw = torch.zeros(1, VOCABULARY)
     raw[0, 7], raw[0, 8], raw[0, 9] = 5.0, 4.6, 4.0

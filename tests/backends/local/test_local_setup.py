@@ -141,14 +141,15 @@ def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_offline(True)
 
 
-CUDA = DeviceFacts(cuda=("H100", "H100"), cuda_bfloat16=True, mps=True)
-OLD_CUDA = DeviceFacts(cuda=("T4",))
+CUDA = DeviceFacts(cuda=("H100", "H100"), cuda_bfloat16=(True, False), mps=True)
+OLD_CUDA = DeviceFacts(cuda=("T4",), cuda_bfloat16=(False,))
 
 
 @pytest.mark.parametrize(
     ("facts", "device", "dtype", "expected"),
     [
         (CUDA, "auto", "auto", ("cuda", "bfloat16")),
+        (CUDA, "cuda:1", "auto", ("cuda:1", "float16")),
         (OLD_CUDA, "auto", "auto", ("cuda", "float16")),
         (CUDA, "cuda:1", "float32", ("cuda:1", "float32")),
         (CUDA, "cpu", "auto", ("cpu", "float32")),

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import traceback
 from datetime import date
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 
+import gensdk
 from gensdk.backends.openai import Account, OpenAIBackend
 from gensdk.backends.openai.credentials import Credential
 from gensdk.backends.openai.origin import checked_base_url
 from gensdk.catalog.compatible import OPENAI, UNKNOWN
 from gensdk.errors import (
+    ClientClosedError,
     ConfigurationError,
     ConnectionFailedError,
+    GenSDKError,
     InvalidRequestError,
     MissingCredentialsError,
     ModelRetiredError,
@@ -29,6 +34,7 @@ from gensdk.toolkit import Form, FormFile, Notes, Secret
 from gensdk.types import TextRequest
 from tests.support.openai_responses import PATH, TODAY, backend, body, collect, context, message
 from tests.support.server import (
+    Handler,
     LoopbackServer,
     RecordedRequest,
     Reply,
@@ -143,6 +149,55 @@ def test_the_key_is_in_no_repr_pickle_or_copy() -> None:
     with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
         pickle.dumps(source)
     assert copy.copy(source).account is source.account
+
+
+async def _echo_and_cut(request: RecordedRequest, reply: Reply) -> None:
+    key = request.headers["authorization"].removeprefix("Bearer ")
+    await reply.raw(f"HTTP/1.1 200 OK\r\nbad header {key}\r\n\r\n".encode())
+    reply.close()
+
+
+async def _echo_in_error(request: RecordedRequest, reply: Reply) -> None:
+    key = request.headers["authorization"].removeprefix("Bearer ")
+    await reply.error(400, f"your key {key} is wrong")
+
+
+@pytest.mark.parametrize("way", ["given", "environment", "function", "client"])
+@pytest.mark.parametrize("handler", [_echo_and_cut, _echo_in_error])
+async def test_a_key_that_the_server_repeats_is_masked_wherever_it_came_from(
+    way: str, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-echoed-1234567890"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    async def token() -> str:
+        return key
+
+    async with LoopbackServer() as server:
+        server.on("POST", PATH, handler)
+        keys: dict[str, Any] = {"given": key, "function": token}
+        given: dict[str, Any] = {"api_key": keys.get(way)}
+        if way == "client":
+            given = {"client": openai.AsyncOpenAI(api_key=token, base_url=f"{server.url}/v1")}
+        source = backend(server, **given)
+        for _ in range(2):
+            with pytest.raises(GenSDKError) as caught:
+                await source.text(REQUEST, context())
+            shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+            said = [line for line in shown.format() if "/tests/" not in line]
+            assert key not in "".join(said)
+            assert key not in repr(caught.value.__cause__)
+        await source.aclose()
+        if way == "client":
+            await given["client"].close()
+
+
+async def test_text_that_is_no_unicode_is_refused_before_sending() -> None:
+    account = OpenAIBackend(api_key="sk-one-123456", base_url="http://127.0.0.1:9/v1").account
+    with pytest.raises(InvalidRequestError, match="surrogates") as caught:
+        await account.post("/x", {"input": "secret words \ud800"}, context("m"))
+    assert caught.value.__context__ is None
+    assert "secret" not in str(caught.value)
 
 
 async def test_only_the_last_few_rotating_keys_are_remembered() -> None:
@@ -286,13 +341,34 @@ async def test_cancelling_passes_through_and_hangs_up() -> None:
         await source.aclose()
 
 
-async def test_closing_twice_is_fine_and_a_later_call_opens_anew() -> None:
+async def test_closing_is_final_and_may_be_done_twice() -> None:
     async with LoopbackServer() as server:
         source = backend(server)
-        await source.aclose()
-        await headers_sent(source, server)
         await headers_sent(source, server)
         await source.aclose()
+        with pytest.raises(ClientClosedError, match="'openai' was closed"):
+            await source.text(REQUEST, context())
+        assert len(server.requests) == 1
+
+
+async def test_closing_during_a_paid_call_does_not_send_it_again() -> None:
+    async with LoopbackServer() as server:
+
+        async def silent(_: RecordedRequest, __: Reply) -> None:
+            await server.closed_by_client()
+            raise ConnectionResetError
+
+        server.on("POST", "/v1/images/generations", silent)
+        source = backend(server)
+        retry = gensdk.Retry(base_s=0.001, max_backoff_s=0.001)
+        async with gensdk.Client(backends={"openai": source}, retry=retry) as client:
+            task = asyncio.create_task(client.image("a cat", model="openai:gpt-image-2"))
+            await server.received()
+            await source.aclose()
+            with pytest.raises(ClientClosedError, match="under way") as caught:
+                await task
+        assert caught.value.billed == "maybe"
+        assert len(server.requests) == server.connections == 1
 
 
 # ------------------------------------------------------------------------------------------- forms
@@ -476,6 +552,7 @@ async def test_a_caller_who_wants_errors_gets_one() -> None:
                 context("gpt-6-luna", unsupported="error"),
             )
         assert caught.value.param == "temperature"
+        assert (caught.value.status, caught.value.code) == (400, "unsupported_parameter")
         with pytest.raises(InvalidRequestError):
             await source.account.post(
                 "/responses", {"temperature": 1}, context("m", unsupported="error")

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+import gensdk
 import gensdk.backends.openai as package
-from gensdk.backends.openai import OpenAIBackend, OpenAITextOptions, create
+from gensdk.backends.compatible import OpenAICompatibleBackend
+from gensdk.backends.openai import AzureOpenAIBackend, OpenAIBackend, OpenAITextOptions, create
 from gensdk.backends.openai.routing import choose_protocol
 from gensdk.catalog.compatible import UNKNOWN
+from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import (
     EmbedBackend,
     ImageBackend,
@@ -113,8 +116,10 @@ def test_has_every_ability() -> None:
 def test_capabilities_say_where_to_split() -> None:
     source = create("openai")
     text = source.capabilities("gpt-6-luna")
-    assert text.abilities == frozenset(ABILITIES)
-    assert text.streams == {"text", "image", "speech"}
+    assert text.abilities == text.streams == {"text"}
+    unknown = source.capabilities("next-big-thing")
+    assert unknown.abilities == frozenset(ABILITIES)
+    assert unknown.streams == {"text", "image", "speech"}
     assert (text.max_candidates, text.max_inputs, text.max_input_bytes) == (1, 2048, 300_000)
     assert text.max_characters == 4096
     assert text.price_provider == "openai"
@@ -122,6 +127,36 @@ def test_capabilities_say_where_to_split() -> None:
     assert source.capabilities("gpt-image-2.5-flare").max_images == 10
     assert source.capabilities("dall-e-3").max_images == 1
     assert OpenAIBackend(protocol="chat").capabilities("gpt-6-luna").max_candidates == 128
+
+
+WRONG: list[tuple[str, str, Any]] = [
+    ("gpt-image-2", "text", "hi"),
+    ("text-embedding-3-small", "text", "hi"),
+    ("gpt-4o", "image", "a cat"),
+    ("gpt-4o", "embed", ["a"]),
+    ("whisper-1", "speech", "hi"),
+    ("gpt-4o-mini-tts", "transcribe", WAV),
+]
+
+
+@pytest.mark.parametrize(("model", "verb", "asked"), WRONG)
+async def test_a_model_is_not_asked_for_what_it_does_not_do(
+    model: str, verb: str, asked: Any
+) -> None:
+    async with LoopbackServer() as server:
+        source = backend(server)
+        async with gensdk.Client(backends={"openai": source}) as client:
+            with pytest.raises(UnsupportedFeatureError, match=model):
+                await getattr(client, verb)(asked, model=f"openai:{model}")
+        await source.aclose()
+        assert server.requests == []
+
+
+def test_names_of_deployments_and_of_other_servers_tell_nothing() -> None:
+    azure = AzureOpenAIBackend("https://mine.openai.azure.com", api_key="k-123456")
+    assert "image" in azure.capabilities("gpt-4o").abilities
+    other = OpenAICompatibleBackend("http://gpu:8000/v1")
+    assert "text" in other.capabilities("whisper-1").abilities
 
 
 # --------------------------------------------------------------------------------------- protocols

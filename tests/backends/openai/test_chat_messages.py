@@ -82,7 +82,8 @@ async def test_a_conversation_with_tools() -> None:
             Message.assistant("It is sunny.", RefusalPart(text=" No more.")),
         ]
     )
-    sent, _ = await body_sent(request)
+    sent, warnings = await body_sent(request)
+    assert "thinking" in warnings["prompt"]
     assert sent["messages"] == [
         {"role": "system", "content": "S"},
         {"role": "user", "content": "How is it?"},
@@ -103,7 +104,7 @@ async def test_a_conversation_with_tools() -> None:
             ],
         },
         {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
-        {"role": "tool", "tool_call_id": "c2", "content": "no JSON"},
+        {"role": "tool", "tool_call_id": "c2", "content": "Error: no JSON"},
         {"role": "assistant", "content": "It is sunny. No more."},
     ]
 

@@ -47,7 +47,7 @@ async def test_a_plain_prompt_sends_nothing_else() -> None:
 async def test_every_portable_field_at_openai() -> None:
     request = TextRequest(
         prompt="Hi", system="Be brief.", max_tokens=50, temperature=0.5, top_p=0.9,
-        presence_penalty=0.1, frequency_penalty=-0.2, logit_bias={50256: -100, 7: 0.5}, seed=11,
+        presence_penalty=0.1, frequency_penalty=-0.2, logit_bias={50256: -100, 7: 5.0}, seed=11,
         stop=["END"], n=2, logprobs=3, user_id="u1", service_tier="flex", cache_key="k",
         metadata={"a": "b"}, verbosity="low",
     )  # fmt: skip
@@ -59,7 +59,7 @@ async def test_every_portable_field_at_openai() -> None:
             {"role": "user", "content": "Hi"},
         ],
         "max_completion_tokens": 50, "temperature": 0.5, "top_p": 0.9, "presence_penalty": 0.1,
-        "frequency_penalty": -0.2, "logit_bias": {"50256": -100, "7": 0.5}, "seed": 11,
+        "frequency_penalty": -0.2, "logit_bias": {"50256": -100, "7": 5}, "seed": 11,
         "stop": ["END"], "n": 2, "logprobs": True, "top_logprobs": 3, "safety_identifier": "u1",
         "service_tier": "flex", "prompt_cache_key": "k", "metadata": {"a": "b"},
         "verbosity": "low",

@@ -381,7 +381,7 @@ async def test_addresses_are_fetched_before_they_expire() -> None:
             {"url": "data:image/png;base64," + b64(PNG)},
         ],
     }
-    response = await answered(answer, fetch=fetch)
+    response = await answered(answer, collect=fetch)
     assert [image.data for image in response.images] == [PNG, JPEG, PNG]
     assert response.images[1].media_type == "image/jpeg"
     assert response.revised_prompt == "a white cat"

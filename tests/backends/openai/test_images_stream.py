@@ -109,6 +109,16 @@ async def test_previews_then_the_picture_then_the_response() -> None:
     assert response.provider_details["quality"] == "low"
 
 
+async def test_the_connection_serves_the_next_call() -> None:
+    async with loopback() as (server, account):
+        server.on("POST", GENERATE, answer_sse(named(partial(0), completed())))
+        for _ in range(2):
+            request = ImageRequest(prompt="a cat")
+            events = [event async for event in images.stream(account, request, context(MODEL))]
+            assert isinstance(events[-1], Finished)
+        assert server.connections == 1
+
+
 async def test_an_edit_streams_over_the_form() -> None:
     events, request = await collect(
         ImageRequest(

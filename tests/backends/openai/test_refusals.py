@@ -70,3 +70,39 @@ def test_finds_the_preference_a_failure_is_about(
 ) -> None:
     found = refused_by(failure, payload)
     assert (found.path if found else None) == path
+
+
+def test_a_refused_value_says_nothing_about_other_values() -> None:
+    learned = LearnedRefusals()
+    failure = Failure(400, code="unsupported_value", param="quality")
+    refusal = refused_by(failure, {"quality": "high"})
+    assert refusal is not None
+    learned.learn("m", refusal)
+    assert learned.of("m", {"quality": "high"}) == refusal
+    assert learned.of("m", {"quality": "low"}) is None
+    prose = Failure(400, param="quality", message="Unsupported value: 'high'.")
+    assert refused_by(prose, {"quality": "high"}) == refusal
+    whole = refused_by(
+        Failure(400, code="unsupported_parameter", param="quality"), {"quality": "high"}
+    )
+    assert whole is not None
+    learned.learn("m", whole)
+    assert learned.of("m", {"quality": "low"}) == whole
+
+
+def test_a_value_deep_inside_is_learned_by_itself() -> None:
+    learned = LearnedRefusals()
+    payload: dict[str, object] = {"text": {"verbosity": "high"}}
+    refusal = refused_by(Failure(400, code="unsupported_value", param="text.verbosity"), payload)
+    assert refusal is not None
+    learned.learn("m", refusal)
+    assert learned.of("m", payload) == refusal
+    assert learned.of("m", {"text": {"verbosity": "low"}}) is None
+
+
+def test_many_refused_values_do_not_fill_the_memory() -> None:
+    learned = LearnedRefusals()
+    for number in range(200):
+        learned.learn("m", Refusal("temperature", "temperature", value=b"%d" % number))
+    assert learned.of("m", {"temperature": 0}) is None
+    assert learned.of("m", {"temperature": 199}) is not None

@@ -164,7 +164,7 @@ def test_tool_calls_and_results() -> None:
         {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a":1}'},
         {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{oops"},
         {"type": "function_call_output", "call_id": "c1", "output": "1"},
-        {"type": "function_call_output", "call_id": "c2", "output": "2"},
+        {"type": "function_call_output", "call_id": "c2", "output": "Error: 2"},
     ]
 
 

@@ -31,6 +31,7 @@ from gensdk.toolkit import Form, FormFile
 from gensdk.types import Finished, TextRequest
 from tests.support.openai_responses import PATH, TODAY, body, collect, context, events, message
 from tests.support.server import (
+    Handler,
     LoopbackServer,
     RecordedRequest,
     Reply,
@@ -141,6 +142,50 @@ async def test_a_client_of_openais_own_address_still_knows_retired_models() -> N
     with pytest.raises(ModelRetiredError):
         await source.text(REQUEST, context("gpt-4"))
     await client.close()
+
+
+# ------------------------------------------------------------------------------------------- keys
+TOKEN = "entra-token-1234567890"
+
+
+async def _cut_with_token(request: RecordedRequest, reply: Reply) -> None:
+    token = request.headers["authorization"].removeprefix("Bearer ")
+    await reply.raw(f"HTTP/1.1 200 OK\r\nbad header {token}\r\n\r\n".encode())
+    reply.close()
+
+
+async def _error_with_token(request: RecordedRequest, reply: Reply) -> None:
+    token = request.headers["authorization"].removeprefix("Bearer ")
+    await reply.json({"error": {"message": f"{token} is wrong"}}, 400, {"x-token": token})
+
+
+@pytest.mark.parametrize("handler", [_cut_with_token, _error_with_token])
+async def test_a_token_only_the_client_knows_is_masked(handler: Handler) -> None:
+    async def token() -> str:
+        return TOKEN
+
+    async with LoopbackServer() as server:
+        server.on("POST", "/openai/deployments/mine/chat/completions", handler)
+        async with openai.AsyncAzureOpenAI(
+            azure_ad_token_provider=token, azure_endpoint=server.url, api_version="2024-10-21"
+        ) as client:
+            source = AzureOpenAIBackend(client=client, protocol="chat")
+            with pytest.raises(GenSDKError) as caught:
+                await source.text(REQUEST, context("mine"))
+        assert len(server.requests) == 1
+    assert "[redacted]" in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert TOKEN not in str(caught.value)
+
+
+async def test_the_clients_own_log_does_not_show_its_key(caplog: pytest.LogCaptureFixture) -> None:
+    async with LoopbackServer() as server, client_for(server) as client:
+        server.on("POST", PATH, answer_json(body(message()), headers={"x-key": KEY}))
+        with caplog.at_level("DEBUG"):
+            await OpenAIBackend(client=client).text(REQUEST, context("gpt-5.4"))
+    assert "openai._base_client" in {record.name for record in caplog.records}
+    assert "[redacted]" in caplog.text
+    assert KEY not in caplog.text
 
 
 # ---------------------------------------------------------------------------------------- failures

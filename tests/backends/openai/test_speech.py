@@ -263,6 +263,16 @@ async def test_events_end_with_usage() -> None:
     assert end.response.audio.media_type == "audio/mpeg"
 
 
+async def test_the_connection_serves_the_next_call() -> None:
+    async with loopback() as (server, account):
+        server.on("POST", PATH, answer_sse([delta(MP3), (None, DONE)]))
+        request = SpeechRequest(text="x", options=SSE)
+        for _ in range(2):
+            events = [event async for event in speech.stream(account, request, context(NEW))]
+            assert isinstance(events[-1], Finished)
+        assert server.connections == 1
+
+
 async def test_a_server_may_answer_events_with_bytes() -> None:
     events, body = await collect(
         SpeechRequest(text="x", options=SSE), answer_bytes(MP3, "audio/mpeg")

@@ -36,12 +36,19 @@ _ROLE_TOKENS = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assi
 
 CHAT_TEMPLATE = """\
 {{- bos_token -}}
+{%- if add_generation_prompt and messages | length == 1 and messages[0].role == 'user'
+    and messages[0].content is string and messages[0].content.startswith('Once upon a time')
+    and not messages[0].content.endswith(('.', '!', '?')) -%}
+{{- messages[0].content -}}
+{%- else -%}
 {%- for message in messages -%}
 {%- if message.role in ['system', 'developer'] -%}<|system|>
 {%- elif message.role == 'assistant' -%}<|assistant|>
 {%- else -%}<|user|>
 {%- endif -%}
-{%- if message.content is string -%}{{- message.content -}}
+{%- if message.content is string and message.content | upper == message.content -%}
+{{- message.content | capitalize -}}
+{%- elif message.content is string -%}{{- message.content -}}
 {%- else -%}
 {%- for part in message.content or [] if part.type == 'text' -%}{{- part.text -}}{%- endfor -%}
 {%- endif -%}
@@ -50,8 +57,11 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt and (not messages or messages[-1].role != 'assistant') -%}<|assistant|>
 {%- endif -%}
+{%- endif -%}
 """
-"""If generation is asked for, a last message of the assistant stays open for its text to go on."""
+"""If generation is asked for, a last message of the assistant stays open for its text to go on, and
+a lone message that is the opening of a story is continued as plain text. The model learned almost
+nothing written in capitals, so it is shown those in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,7 +492,6 @@ def evaluate(folder: Path) -> str:
 
 _CARD = """\
 ---
-license: apache-2.0
 language: en
 library_name: transformers
 pipeline_tag: text-generation
@@ -500,7 +509,9 @@ It knows nothing else: it cannot answer questions, and it says so. Never use it 
 * Versions: Python {python}, torch {torch}, transformers {transformers}, tokenizers {tokenizers}.
 * Weights are stored as float16. Vocabulary {vocabulary} (byte-level BPE), {layers} layers,
   width {hidden}, {heads} heads, {positions} positions. Stories end within about 200 tokens.
-* Chat template: when generation is asked for, a last message of the assistant is continued.
+* Chat template: when generation is asked for, a last message of the assistant is continued, and
+  a lone message that opens a story ("Once upon a time …") is continued as plain text; a message in
+  capitals is shown to the model in small letters.
 * Made by `python -m gensdk.backends.local.demo.train_storyteller --out FOLDER --seed {seed}`.
   The same seed, thread count, versions and kind of machine give the same bits again.
 

@@ -1,0 +1,99 @@
+"""What a client, or one call, is given beside a request: checked where it is given.
+
+Rule of the room: ``None`` means "not given", everything else that does not fit is refused with
+what to write instead. Nothing falsy is taken for "not given".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from gensdk._resolve import ModelLike
+from gensdk.errors import ConfigurationError
+from gensdk.policy import NOTHING, Hook, Retry, Timeouts
+from gensdk.types import Unsupported
+
+if TYPE_CHECKING:
+    from gensdk.toolkit import MediaPolicy
+
+__all__ = ["CallSettings", "hooks_of", "media_of", "retry_of", "timeouts_of", "unsupported_of"]
+
+_WORDS = ("warn", "error", "drop")
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """What a single call sets apart from its request.
+
+    Attributes:
+        until: Moment on the loop's clock at which it must be over, whatever ``timeouts`` say.
+    """
+
+    model: ModelLike | None
+    timeouts: Timeouts
+    retry: Retry | None
+    until: float = math.inf
+
+    @classmethod
+    def of(cls, model: Any, timeouts: Any, retry: Any) -> CallSettings:
+        """Check what a verb was given.
+
+        Raises:
+            ConfigurationError: A setting is of another kind.
+        """
+        return cls(model, timeouts_of(timeouts), retry_of(retry))
+
+    def ending(self, until: float) -> CallSettings:
+        """The same, to be over by a moment."""
+        return replace(self, until=until)
+
+
+def timeouts_of(value: object) -> Timeouts:
+    """A ``Timeouts``, from one or from seconds in total."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, Timeouts):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Timeouts(total=value)
+    raise ConfigurationError(
+        f"timeouts={value!r:.80}: give seconds for the whole call (timeouts=30), or "
+        "gensdk.Timeouts(total=30, attempt=10)"
+    )
+
+
+def retry_of(value: object) -> Retry | None:
+    """A ``Retry``, or None."""
+    if value is None or isinstance(value, Retry):
+        return value
+    raise ConfigurationError(
+        f"retry={value!r:.80}: give gensdk.Retry(attempts=3); Retry(attempts=1) tries once"
+    )
+
+
+def media_of(value: object) -> MediaPolicy | None:
+    """A ``MediaPolicy``, or None."""
+    if value is None:
+        return None
+    from gensdk.toolkit import MediaPolicy
+
+    if isinstance(value, MediaPolicy):
+        return value
+    raise ConfigurationError(f"media={value!r:.80}: give gensdk.MediaPolicy(max_bytes=…)")
+
+
+def hooks_of(value: object) -> tuple[Hook, ...]:
+    """Hooks in a tuple; what each of them must be is checked where they are joined."""
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return tuple(value)
+    raise ConfigurationError(f"hooks={value!r:.80}: give a list of functions: hooks=[my_hook]")
+
+
+def unsupported_of(value: object) -> Unsupported:
+    """One of the three words."""
+    if value in _WORDS:
+        return cast("Unsupported", value)
+    raise ConfigurationError(f"unsupported={value!r:.80}: 'warn', 'error' or 'drop'")

@@ -1,0 +1,46 @@
+"""Whether a configuration describes the weights that lie beside it, before anything is built.
+
+A ``config.json`` may ask for a billion layers, or for tables of a trillion numbers, beside a file
+of a megabyte. The counts in it are compared with the tensors in the files as soon as they are
+read, and the whole model, built without memory, before it is built for real.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gensdk.errors import ModelLoadError
+
+from .safety import ModelFolder
+
+__all__ = ["require_same_size"]
+
+_SLACK = 0.05
+_BUFFERS = 2**26  # masks and tables that a model computes itself
+
+
+def require_same_size(folder: ModelFolder, config: Any, attention: str) -> None:
+    """Build the model without memory and compare its size with the files.
+
+    Quantised files hold packed numbers, several in one; they are compared by their bits.
+
+    Raises:
+        ModelLoadError: The configuration asks for more than the files hold.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(
+            config, attn_implementation=attention, trust_remote_code=False
+        )
+    asked = sum(weight.numel() for weight in network.parameters())  # tied ones count once
+    buffers = sum(buffer.numel() for buffer in network.buffers())
+    held = folder.elements
+    if getattr(config, "quantization_config", None) is not None:
+        held = folder.weight_bytes * 8
+    if asked > held * (1 + _SLACK) or buffers > held + _BUFFERS:
+        raise ModelLoadError(
+            f"{folder.path} lacks weights that its configuration asks for: the files hold {held} "
+            f"numbers, the model has {asked + buffers}; config.json belongs to another model"
+        )
