@@ -52,7 +52,7 @@ class Downloads:
         except ClientClosedError:
             raise
         except UnsafeURLError as error:
-            pass
+            error.provider = error.model = NOBODY
             raise
         except GenSDKError as error:
             large = isinstance(error, ResponseTooLargeError)

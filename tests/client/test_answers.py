@@ -415,8 +415,9 @@ async def test_a_url_is_fetched_under_the_clients_rules() -> None:
         await client.text("x")
         fetch = backend.asked[0].context.fetch
         for _ in range(2):
-            with pytest.raises(gensdk.errors.UnsafeURLError):
+            with pytest.raises(gensdk.errors.UnsafeURLError) as caught:
                 await fetch(gensdk.URL("https://127.0.0.1/secret"))
+            assert caught.value.provider == "", "no provider is to blame"
 
 
 async def test_the_clients_verbs_without_a_downloader_close() -> None:

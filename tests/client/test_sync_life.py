@@ -77,15 +77,23 @@ def test_an_answer_that_is_there_is_given_before_more_is_read() -> None:
 
 
 def test_map_leaves_nothing_under_way() -> None:
-    pauses = [Pause() for _ in range(3)]
-    backend = scripted("first", *[[pause, "x"] for pause in pauses])
-    with client_of(backend) as client:
-        answers = client.map([TextRequest(prompt="x")] * 4, concurrency=4)
-        next(answers)
+    pauses = [Pause() for _ in range(4)]
+
+    async def all_begun() -> None:
         for pause in pauses:
-            client._thread.run(pause.reached())
+            await pause.reached()
+        pauses[0].go_on()
+
+    def requests() -> Iterator[TextRequest]:
+        for _ in pauses:
+            yield TextRequest(prompt="x")
+        client._thread.run(all_begun())
+
+    with client_of(scripted(*[[pause, "x"] for pause in pauses])) as client:
+        answers = client.map(requests(), concurrency=4)
+        next(answers)
         answers.close()
-        assert all(pause.cancelled for pause in pauses)
+        assert [pause.cancelled for pause in pauses] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("concurrency", [0, "2", None])

@@ -63,6 +63,14 @@ async def test_a_step_that_hangs_is_stopped_by_what_is_left_of_the_total() -> No
     assert [one.outcome for one in caught.value.attempts] == ["ok", "cancelled"]
 
 
+async def test_a_step_is_told_how_much_of_the_total_is_left() -> None:
+    backend = scripted(calls("quick"), "fine")
+    timeouts = gensdk.Timeouts(total=50.0, connect=60.0)
+    await client_of(backend).text("x", tools=[quick], max_steps=2, timeouts=timeouts)
+    first, second = (asked.context.connect_s for asked in backend.asked)
+    assert second < first - 0.015  # the tool's own time is part of it
+
+
 async def test_a_route_and_a_client_set_the_total_too() -> None:
     for settings, model in (
         ({"timeouts": SHORT}, "a:m"),
