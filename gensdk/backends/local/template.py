@@ -53,26 +53,45 @@ def render(
         TemplateTooLargeError: It makes more than ``characters``, or something huge on the way.
         TimeoutError: It takes too long.
     """
-
-    def run() -> str:
-        template = compiled(source, seconds)
-        environment: Any = template.environment
-        environment.budget = _budget(characters, seconds)
-        pieces, size = [], 0
-        for piece in template.generate(
-            messages=messages,
-            tools=None,
-            documents=None,
+    return render_within(
+        seconds,
+        lambda: write(
+            source,
+            messages,
+            special_tokens=special_tokens,
             add_generation_prompt=add_generation_prompt,
-            **special_tokens,
-        ):
-            pieces.append(piece)
-            size += len(piece)
-            if size > characters:
-                raise TemplateTooLargeError(f"it makes over {characters} characters")
-        return "".join(pieces)
+            characters=characters,
+            seconds=seconds,
+        ),
+    )
 
-    return render_within(seconds, run)
+
+def write(
+    source: str,
+    messages: Sequence[Mapping[str, str]],
+    *,
+    special_tokens: Mapping[str, str],
+    add_generation_prompt: bool,
+    characters: int,
+    seconds: float,
+) -> str:
+    """Render under the measures alone, without the clock that stops a template between them."""
+    template = compiled(source, seconds)
+    environment: Any = template.environment
+    environment.budget = _budget(characters, seconds)
+    pieces, size = [], 0
+    for piece in template.generate(
+        messages=messages,
+        tools=None,
+        documents=None,
+        add_generation_prompt=add_generation_prompt,
+        **special_tokens,
+    ):
+        pieces.append(piece)
+        size += len(piece)
+        if size > characters:
+            raise TemplateTooLargeError(f"it makes over {characters} characters")
+    return "".join(pieces)
 
 
 def compiled(source: str, seconds: float = 2.0) -> Template:

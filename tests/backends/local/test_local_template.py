@@ -8,12 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from jinja2.exceptions import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from gensdk.backends.local import LocalBackend
 from gensdk.backends.local.chat import build_prompt
 from gensdk.backends.local.job import ChatTurn, TextJob
-from gensdk.backends.local.template import render
+from gensdk.backends.local.template import render, write
+from gensdk.backends.local.template_limits import TemplateTooLargeError
 from gensdk.errors import InvalidRequestError, ModelLoadError
 from tests.support.local_calls import ask
 from tests.support.tiny_models import byte_tokenizer
@@ -181,3 +183,33 @@ def test_a_broken_continuation_is_named() -> None:
     tokenizer.chat_template = "{% for m in messages %}{{ m.content | trim }};{% endfor %}"
     turns = (ChatTurn("user", "Hi"), ChatTurn("assistant", "Once "))
     assert tokenizer.decode(build_prompt(tokenizer, TextJob(turns=turns)).ids) == "Hi;Once"
+
+
+def measured(template: str) -> str:
+    """What a template writes with no clock over it: the measures alone have to hold."""
+    return write(
+        template, MESSAGES, special_tokens={"bos_token": "<s>"}, add_generation_prompt=True,
+        characters=2**16, seconds=30,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("template", TOO_LARGE)
+def test_the_measures_alone_refuse_what_would_be_huge(template: str) -> None:
+    with pytest.raises(TemplateTooLargeError):
+        measured(template)
+
+
+@pytest.mark.parametrize("template", UNKNOWN)
+def test_the_measures_alone_refuse_what_nobody_measured(template: str) -> None:
+    with pytest.raises((TemplateError, TypeError)):
+        measured(template)
+
+
+@pytest.mark.parametrize("template", FAITHFUL)
+def test_the_clock_changes_nothing(template: str) -> None:
+    special = {"bos_token": "<s>"}
+    clocked = render(
+        template, MESSAGES, special_tokens=special, add_generation_prompt=True,
+        characters=2**16, seconds=30,
+    )  # fmt: skip
+    assert measured(template) == clocked
