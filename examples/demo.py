@@ -22,7 +22,7 @@ async def main() -> None:
             reply = await stream.result()
         print(f"\n\n   {reply.usage}, finish_reason={reply.finish_reason!r}")
 
-        print("\n2. The same call over a route whose first hop is down:\n")
+        print("\n2. A call over a route whose first hop is down:\n")
         route = gensdk.Route("openai:gpt-6-luna", "local:storyteller")
         reply = await client.text("Tell me a story about a brave cat", model=route, seed=3)
         print(reply.text)

@@ -14,4 +14,6 @@ async def main(picture: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python look_at_picture.py PICTURE")
     asyncio.run(main(Path(sys.argv[1])))

@@ -8,10 +8,10 @@ import gensdk
 async def main() -> None:
     async with gensdk.Client() as client:
         reply = await client.text(
-            "Once upon a time, there was a friendly robot who", max_tokens=50, temperature=0.7
+            "Once upon a time, there was a friendly robot who", max_tokens=200, temperature=0.7
         )
     print(reply.text)
-    print(reply.provider, reply.model, reply.finish_reason, reply.usage, reply.cost)
+    print("by", reply.provider, reply.model, "|", reply.usage, "| cost", reply.cost)
     for warning in reply.warnings:
         print("note:", warning)
 

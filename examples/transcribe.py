@@ -16,4 +16,6 @@ async def main(sound: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python transcribe.py SOUND")
     asyncio.run(main(Path(sys.argv[1])))

@@ -210,11 +210,13 @@ class Resolver:
         if word in known:
             return known[word]
         providers = [f"{name}:…" for name in self._registry.names() if name == word]
-        hint = f" Did you mean {providers[0]!r}?" if providers else near(word, list(known))
+        demos = {model.partition(":")[2]: model for model in DEMO_MODELS.values()}
+        meant = demos.get(word) or (providers[0] if providers else None)
+        hint = f" Did you mean {meant!r}?" if meant else near(word, list(known))
         listed = ", ".join(sorted(known)) or "none"
         raise UnknownModelError(
             f"{word!r} is no alias.{hint} Aliases: {listed}. "
-            f"A model is written 'provider:model', for example 'openai:{word}'"
+            f"A model is written 'provider:model', for example 'openai:{word or 'gpt-6-luna'}'"
         )
 
     def _hop(self, target: str | BoundModel) -> Hop:

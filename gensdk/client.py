@@ -477,6 +477,7 @@ class Client:
         hop = call.here
         context = Context(
             model=hop.model,
+            provider=hop.provider,
             connect_s=min(call.phases.connect, call.left_s),
             read_s=max(call.phases.attempt, call.phases.idle),
             unsupported=call.unsupported,

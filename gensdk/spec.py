@@ -127,6 +127,7 @@ class Context:
 
     Attributes:
         model: Model to ask, without the provider prefix.
+        provider: Name the user knows the backend by, for messages; "" where there is none.
         connect_s: Seconds for opening a connection.
         read_s: Seconds the wire may be silent; the pipeline's own clocks are finer.
         unsupported: What to do with preferences the model cannot honour.
@@ -142,6 +143,7 @@ class Context:
     read_s: float = 120.0
     unsupported: Unsupported = "warn"
     idempotency_key: str = ""
+    provider: str = ""
     fetch: Callable[[URL], Awaitable[Media]] = _no_download
     collect: Callable[[URL], Awaitable[Media]] = _no_download
 

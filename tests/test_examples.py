@@ -37,7 +37,7 @@ HOSTED = {
 """What each prints when a (loopback) provider answers."""
 
 LOCAL = {
-    "text.py": "local storyteller",
+    "text.py": "by local storyteller",
     "stream_text.py": "[storyteller",
     "conversation.py": "",
     "sync.py": "",

@@ -21,6 +21,7 @@ from gensdk.errors import (
     ServerError,
     StreamInterruptedError,
     TimedOutError,
+    UnsupportedFeatureError,
 )
 from gensdk.testing import ScriptedBackend
 from gensdk.types import TextDelta
@@ -412,3 +413,19 @@ async def test_an_input_is_fetched_again_after_a_failure_in_passing() -> None:
             picture = await client.image("a hat", images=url, model="openai:gpt-image-2")
     assert picture.images[0].data == PNG
     assert [one.path for one in server.requests] == ["/in.png", "/in.png", "/v1/images/edits"]
+
+
+async def test_errors_and_notes_use_the_name_the_account_was_given() -> None:
+    from gensdk.backends.compatible import OpenAICompatibleBackend
+
+    async with LoopbackServer() as server:
+        server.on("POST", "/v1/chat/completions", answer_error(400, error_body("bad")))
+        gpu = OpenAICompatibleBackend(f"{server.url}/v1")
+        async with gensdk.Client(backends={"gpu": gpu}) as client:
+            with pytest.raises(InvalidRequestError) as caught:
+                await client.text("hi", model="gpu:m")
+            with pytest.raises(UnsupportedFeatureError, match="gpu:m"):
+                await client.text("hi", model="gpu:m", top_k=5, unsupported="error")
+        await gpu.aclose()
+    assert caught.value.provider == "gpu"
+    assert "[gpu:m" in str(caught.value)

@@ -23,6 +23,8 @@ _KEYS = {name: (row.key_env,) for name, row in PRESETS.items() if row.key_requir
 }
 """Variables with a key by provider, where there must be one; any of them will do."""
 
+_NO_KEY = "has no key"
+
 
 def obstacles(
     client: gensdk.Client,
@@ -32,7 +34,8 @@ def obstacles(
 ) -> Iterator[str]:
     """What keeps each default from answering, and what to do about it, a line for each.
 
-    A route is fine as long as one of its models can answer and every name in it is known.
+    A route is fine as long as one of its models can answer, every name in it is known and no key
+    is missing: a route does not move on for that.
     """
     missing = next((extra.missing for extra in extras if extra.name == _LOCAL), ())
     named: dict[str, object] = {row.ability: row.model for row in defaults if row.model}
@@ -50,6 +53,11 @@ def obstacles(
             other = f", or set a provider's key (such as {first_key()})"
             tail = other if row.source == "demo" else ""
             yield from (f"{row.ability} ({row.source}): {why}{tail}" for why in found)
+        else:
+            keyless = (why for why in found if why and _NO_KEY in why)
+            yield from (
+                f"{row.ability} ({row.source}): {why} (a route stops at it)" for why in keyless
+            )
 
 
 def _leaves(target: object, aliases: Mapping[str, object], seen: tuple[str, ...]) -> list[str]:
@@ -80,7 +88,7 @@ def _obstacle(
         return _local_obstacle(name, model, missing)
     variables = _KEYS.get(provider, ())
     if variables and not any(os.environ.get(str(key), "").strip() for key in variables):
-        return f"{name} has no key: set {' or '.join(map(str, variables))}"
+        return f"{name} {_NO_KEY}: set {' or '.join(map(str, variables))}"
     return None
 
 

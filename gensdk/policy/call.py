@@ -160,8 +160,8 @@ class Call:
 
     def blame(self, error: GenSDKError) -> GenSDKError:
         """Fill in which provider and model an error comes from; here on this machine it is free."""
-        if error.provider is None:
-            error.provider = self.here.provider
+        if error.provider in {None, getattr(self.here.backend, "name", None)}:
+            error.provider = self.here.provider  # the name the user knows it by
         if error.model is None:
             error.model = self.here.model
         if self.here.facts.local:

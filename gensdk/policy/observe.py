@@ -20,8 +20,8 @@ __all__ = ["Observer"]
 logger = logging.getLogger("gensdk")
 
 DEMO = (
-    "this answer is from a small built-in demonstration model; name a model, for example "
-    'client.text(..., model="openai:…"), or set a provider\'s API key'
+    "this answer is from a small built-in demonstration model; name a model, such as "
+    "'openai:gpt-6-luna', or set a provider's API key"
 )
 
 

@@ -163,7 +163,7 @@ class Router:
                 to = call.hops[following]
                 logger.warning("%s failed (%s); trying %s", hop, failed[index].kind, to)
             index = following
-        tried = "; ".join(f"{call.hops[at]}: {error.kind}" for at, error in failed.items())
+        tried = "; ".join(f"{call.hops[at]}: {_brief(error)}" for at, error in failed.items())
         raise RouteExhaustedError(
             f"every model of the route failed: {tried}", list(failed.values())
         )
@@ -191,6 +191,12 @@ async def _at(hop: Hop, call: Call, step: Step, mark: str) -> Outcome:
     outcome = await step(call.fork(hop=hop, mark=mark))
     call.hop = hop
     return _accepted(call, outcome)
+
+
+def _brief(error: GenSDKError, limit: int = 160) -> str:
+    """Kind and message of a hop's error, short enough to stand beside others."""
+    message = error.message if len(error.message) <= limit else f"{error.message[:limit]}…"
+    return f"{error.kind} ({message})"
 
 
 def _accepted(call: Call, outcome: Outcome) -> Outcome:

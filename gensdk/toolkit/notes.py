@@ -41,7 +41,7 @@ class Notes:
             provider: Name of the backend, for messages.
             context: Attempt concerned; says the model and how to treat what is unsupported.
         """
-        self._provider = provider
+        self._provider = context.provider or provider
         self._context = context
         self._warnings: list[ResponseWarning] = []
 

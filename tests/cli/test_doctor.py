@@ -268,8 +268,19 @@ def test_every_default_is_looked_at(command: Command, monkeypatch: pytest.Monkey
 def test_one_model_of_a_route_is_enough(
     command: Command, without_local: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GENSDK_TEXT_MODEL", "openai:m,local:storyteller,stage:m")
+    monkeypatch.setenv("GENSDK_TEXT_MODEL", "local:storyteller,stage:m")
     assert command("doctor").code == 0
+
+
+def test_a_route_does_not_get_past_a_missing_key(
+    command: Command, without_local: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENSDK_TEXT_MODEL", "openai:gpt-6-luna,stage:m")
+    ran = command("doctor", "--json")
+    assert json.loads(ran.out)["problems"] == [
+        "text (GENSDK_TEXT_MODEL): openai:gpt-6-luna has no key: set OPENAI_API_KEY "
+        "(a route stops at it)"
+    ]
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra local")

@@ -152,7 +152,7 @@ async def test_when_all_fail_every_error_is_there() -> None:
     assert [type(one) for one in error.exceptions] == [RateLimitError, OutOfMemoryError]
     assert [vars(one)["provider"] for one in error.exceptions] == ["a", "b"]
     assert [one.error for one in error.attempts] == ["rate_limit", "out_of_memory"]
-    assert "a:m: rate_limit; b:n: out_of_memory" in str(error)
+    assert "a:m: rate_limit (slow); b:n: out_of_memory (full)" in str(error)
 
 
 async def test_the_last_hop_may_end_it_with_an_error_that_moves_nowhere() -> None:

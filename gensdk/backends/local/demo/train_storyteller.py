@@ -229,7 +229,7 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForC
         **special,
     )
     model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(**special)
+    model.generation_config = GenerationConfig(**special, do_sample=True, temperature=0.7)
     return model
 
 
