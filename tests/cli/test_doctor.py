@@ -277,10 +277,9 @@ def test_a_route_does_not_get_past_a_missing_key(
 ) -> None:
     monkeypatch.setenv("GENSDK_TEXT_MODEL", "openai:gpt-6-luna,stage:m")
     ran = command("doctor", "--json")
-    assert json.loads(ran.out)["problems"] == [
-        "text (GENSDK_TEXT_MODEL): openai:gpt-6-luna has no key: set OPENAI_API_KEY "
-        "(a route stops at it)"
-    ]
+    (told,) = json.loads(ran.out)["problems"]
+    assert told.startswith("text (GENSDK_TEXT_MODEL): openai:gpt-6-luna has no key: set OPENAI")
+    assert told.endswith("(a route stops at it)")
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra local")
