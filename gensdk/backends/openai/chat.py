@@ -22,7 +22,7 @@ from .chat_messages import Wire, conversation, fetched
 from .chat_stream import collect, events_of
 from .options import OpenAITextOptions, text_options
 from .options_media import merge_extra
-from .schema import already_strict, lower, name_for_wire
+from .schema import already_strict, lower, name_for_wire, note_loose
 from .unasked import is_event_stream
 
 __all__ = ["PATH", "generate", "prepare", "stream"]
@@ -142,6 +142,8 @@ def _schema(output: OutputSchema, fields: Fields, options: OpenAITextOptions) ->
         wants = fields.dialect.schema_mode == "strict"
     if wants and lowered.strict:
         return {"name": name, "schema": lowered.schema, "strict": True}
+    if wants:
+        note_loose(fields.notes, lowered)
     return {"name": name, "schema": output.json_schema}
 
 

@@ -10,7 +10,7 @@ from gensdk.types import Message, TextRequest
 from .options import OpenAITextOptions, text_options
 from .options_media import merge_extra
 from .responses_input import input_items
-from .schema import already_strict, lower, name_for_wire
+from .schema import already_strict, lower, name_for_wire, note_loose
 
 if TYPE_CHECKING:
     from gensdk.catalog.compatible import Dialect
@@ -205,12 +205,7 @@ class _Body:
         if self.options.strict and not lowered.strict:
             self.notes.refuse("output", f"strict mode has no words for {lowered.problem}")
         if not lowered.strict:
-            self.notes.adapt(
-                "output",
-                f"sent without strict mode, which has no words for {lowered.problem}; "
-                "the answer is still checked here",
-                sent="strict: false",
-            )
+            note_loose(self.notes, lowered)
         schema = lowered.schema if strict else output.json_schema
         name = name_for_wire(output.name)
         return {"type": "json_schema", "name": name, "schema": schema, "strict": strict}

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from gensdk.toolkit import Notes
 from gensdk.types import JsonObject
 
 from .schema_limits import beyond_limits
 
-__all__ = ["Lowered", "already_strict", "lower", "name_for_wire"]
+__all__ = ["Lowered", "already_strict", "lower", "name_for_wire", "note_loose"]
 
 _STRUCTURAL = frozenset({
     "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties",
@@ -246,3 +247,13 @@ def _limits_to_description(node: dict[str, Any]) -> None:
 
 def _without(node: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in node.items() if name != key}
+
+
+def note_loose(notes: Notes, lowered: Lowered) -> None:
+    """Say that a schema goes without strict mode."""
+    notes.adapt(
+        "output",
+        f"sent without strict mode, which has no words for {lowered.problem}; "
+        "the answer is still checked here",
+        sent="strict: false",
+    )
