@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
-from gensdk.errors import ConfigurationError
+from gensdk.errors import ConfigurationError, ModelLoadError, WorkerCrashedError
 from gensdk.spec import Capabilities, Context
 from gensdk.types import Finished, TextDelta, TextEvent, TextRequest, TextResponse
 
@@ -27,13 +28,14 @@ from .delivery import Mailbox
 from .device import check_names, choose_device, probe
 from .engine import Engine, Ticket
 from .extra import require_packages
-from .job import Delta, Ended, Event, Failed, TextJob
-from .loading import Check, LoadedModel, load_model
+from .job import Event, Failed, Final, Job
+from .kinds import ANY, Kind, kind_of
+from .loading import Check
 from .names import STORYTELLER, ModelReference, is_offline, locate, parse_model
 from .pool import EnginePool
 from .safety import ModelFolder, inspect_folder
 from .status import ModelStatus
-from .text import prepare, respond
+from .worker import Worker, WorkerLimits
 
 __all__ = ["LocalBackend"]
 
@@ -98,10 +100,11 @@ class LocalBackend:
         return self._name
 
     def capabilities(self, model: str) -> Capabilities:
-        """Every model here answers and streams text."""
+        """What a model can do, from its configuration; all there is for one not yet here."""
+        kind = self._kind(model)
         return Capabilities(
-            abilities=frozenset({"text"}),
-            streams=frozenset({"text"}),
+            abilities=kind.abilities,
+            streams=kind.streams,
             local=True,
             demo=model == STORYTELLER,
         )
@@ -110,26 +113,30 @@ class LocalBackend:
         """Answer a text request.
 
         Raises:
-            UnsupportedFeatureError: It asks for tools, a schema or media.
+            UnsupportedFeatureError: It asks for what this model or engine does not have.
             ContextLengthError: The prompt does not fit the model.
             ModelNotDownloadedError: The model is not on this machine.
             ModelLoadError: Its folder is damaged or unsafe.
             OverloadedError: Too many calls wait for it already.
         """
+        from .text import prepare, respond
+
         job, notes = prepare(request, context, self._name, streams=False)
-        ended = await self._run(job, context.model)
-        return respond(ended, notes, context.model, self._name)
+        return respond(await self._run(job, context.model), notes, context.model, self._name)
 
     async def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[TextEvent]:
         """Stream the answer to a text request; closing the generator ends the work."""
+        from .text import prepare, respond
+        from .text.job import Delta
+
         job, notes = prepare(request, context, self._name, streams=True)
-        mailbox, ticket = self._submit(job, context.model)
-        try:
-            while not isinstance(event := _sound(await mailbox.next()), Ended):
-                yield TextDelta(text=event.text, index=event.index)
-        finally:
-            ticket.cancel()
-        yield Finished(response=respond(event, notes, context.model, self._name))
+        async with aclosing(self._events(job, context.model)) as events:
+            async for event in events:
+                if isinstance(event, Delta):
+                    yield TextDelta(text=event.text, index=event.index)
+                elif isinstance(event, Final):
+                    response = respond(event, notes, context.model, self._name)
+                    yield Finished(response=response)
 
     async def preload(self, model: str) -> None:
         """Load a model before the first call needs it; errors as in ``text``."""
@@ -152,16 +159,28 @@ class LocalBackend:
         """
         await _gone(self._pool.close(), _CLOSING_SECONDS)
 
-    async def _run(self, job: TextJob | None, model: str) -> Ended:
+    async def _run(self, job: Job | None, model: str) -> Final:
+        async with aclosing(self._events(job, model)) as events:
+            async for event in events:
+                if isinstance(event, Final):
+                    return event
+        raise WorkerCrashedError("the worker ended without an answer", provider=self._name)
+
+    async def _events(self, job: Job | None, model: str) -> AsyncGenerator[Event, None]:
+        """What comes of a call, up to its final event; closing it gives the call up."""
         mailbox, ticket = self._submit(job, model)
         try:
-            while not isinstance(event := _sound(await mailbox.next()), Ended):
-                continue
+            while not isinstance(event := _sound(await mailbox.next()), Final):
+                yield event
         finally:
             ticket.cancel()
-        return event
+        yield event
 
-    def _submit(self, job: TextJob | None, model: str) -> tuple[Mailbox, Ticket]:
+    def _kind(self, model: str) -> Kind:
+        reference = parse_model(model)
+        return ANY if reference.kind == "hub" else kind_of(Path(reference.place))
+
+    def _submit(self, job: Job | None, model: str) -> tuple[Mailbox, Ticket]:
         mailbox = Mailbox()
         return mailbox, self._pool.submit(parse_model(model), job, mailbox)
 
@@ -174,10 +193,17 @@ class LocalBackend:
             check()
             return inspect_folder(place)
 
-        def load(folder: ModelFolder, check: Check) -> LoadedModel:
+        def load(folder: ModelFolder, check: Check) -> Worker[Ticket]:
+            kind = kind_of(folder.path)
+            if not kind.room:
+                raise ModelLoadError(f"{folder.path}: gensdk runs no {folder.model_type} models")
             choice = choose_device(probe(), self._device, self._dtype)
             check()
-            return load_model(folder, choice, check)
+            room = import_module(f".{kind.room}", __package__)
+            worker: Worker[Ticket] = room.load(folder, choice, check, limits)
+            return worker
+
+        limits = WorkerLimits(max_active=self._max_active)
 
         return Engine(
             str(reference),
@@ -188,7 +214,7 @@ class LocalBackend:
         )
 
 
-def _sound(event: Event) -> Delta | Ended:
+def _sound(event: Event) -> Event:
     if isinstance(event, Failed):
         raise event.error
     return event

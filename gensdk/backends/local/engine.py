@@ -4,22 +4,14 @@ The thread loads the model, takes calls from a bounded queue, lets the scheduler
 delivers what came once per step. An error of a step ends the call whose step it was. An error of
 the device ends the engine: every call on it gets ``WorkerCrashedError``, and the pool starts a new
 one for the next call.
-
-The thread is a daemon, so that a forgotten backend cannot hold up the interpreter's exit. At exit
-every engine is stopped, a load in progress is interrupted at its next line of Python, and all are
-waited for a few seconds. One that is inside a single long call into torch by then is left behind;
-the interpreter may abort (SIGABRT) when such a call comes back after its end.
 """
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import gc
 import sys
 import threading
-import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
@@ -33,24 +25,25 @@ from gensdk.errors import (
 
 from .cores import ONE_CORE_PARAMETERS, keep_to_one_core
 from .delivery import Outbox, Sink
+from .exit import stop_at_exit
 from .failures import (
     LoadAbandonedError,
     call_failure,
     detached,
     is_device_failure,
+    is_out_of_memory,
     load_failure,
     step_failure,
 )
-from .job import Ended, Event, Failed, TextJob
-from .loading import Check, LoadedModel
+from .job import Event, Failed, Final, Job, Ready
+from .loading import Check
 from .safety import ModelFolder
-from .scheduler import RoundRobinScheduler, Scheduler
 from .status import EngineState, ModelStatus
 from .ticket import EngineStoppedError, Ticket
+from .worker import Worker, WorkerFacts
 
 __all__ = ["Engine", "EngineStoppedError", "Ticket"]
 
-_EXIT_SECONDS = 5.0
 _GLANCE_SECONDS = 0.05  # how often a worker that waits looks whether it still should
 
 
@@ -79,7 +72,7 @@ class Engine:
         self,
         model: str,
         find: Callable[[Check], ModelFolder],
-        load: Callable[[ModelFolder, Check], LoadedModel],
+        load: Callable[[ModelFolder, Check], Worker[Ticket]],
         *,
         max_active: int,
         max_waiting: int,
@@ -108,15 +101,15 @@ class Engine:
         self.claims = False
         self._stop: Literal["no", "drain", "abort"] = "no"
         self._state: EngineState = "loading"
-        self._facts: LoadedFacts = ("", "", 0, 0)
+        self._facts = WorkerFacts("", "", 0, 0)
         self._steps = self._answered = self._cancelled = 0
         self._on_stopped: list[Callable[[], None]] = []
         self._outbox = Outbox()
         self.thread = threading.Thread(target=self._run, name=f"gensdk-{model}", daemon=True)
-        _ENGINES.add(self)
+        stop_at_exit(self)
 
     # ---------------------------------------------------------------------- from any thread
-    def submit(self, job: TextJob | None, sink: Sink) -> Ticket:
+    def submit(self, job: Job | None, sink: Sink) -> Ticket:
         """Queue a call.
 
         Raises:
@@ -206,17 +199,17 @@ class Engine:
 
     def status(self) -> ModelStatus:
         """Facts as of now."""
-        device, dtype, parameters, weight_bytes = self._facts
+        facts = self._facts
         with self._change:
             waiting = sum(not ticket.cancelled for ticket in self._waiting)
             ends = self.stopping and self._state != "stopped"
             return ModelStatus(
                 model=self._model,
                 state="stopping" if ends else self._state,
-                device=device,
-                dtype=dtype,
-                parameters=parameters,
-                weight_bytes=weight_bytes,
+                device=facts.device,
+                dtype=facts.dtype,
+                parameters=facts.parameters,
+                weight_bytes=facts.weight_bytes,
                 active=len(self._active),
                 waiting=waiting,
                 steps=self._steps,
@@ -237,17 +230,17 @@ class Engine:
     def _work(self) -> GenSDKError:
         """Load and serve; returns what to tell the calls that are left."""
         try:
-            model = self._brought()
+            worker = self._brought()
         except Exception as error:  # noqa: BLE001  # a worker's boundary: everything is typed here
             wanted = self._stop != "abort"  # libraries wrap what ended a load that nobody wants
             return detached(load_failure(error if wanted else LoadAbandonedError(), self._model))
         try:
-            self._serve(model)
+            self._serve(worker)
         except Exception as error:  # noqa: BLE001  # as above
             return detached(step_failure(error, self._model))
         return ClientClosedError("the local backend was closed", provider="local")
 
-    def _brought(self) -> LoadedModel:
+    def _brought(self) -> Worker[Ticket]:
         self._loading = True
         try:
             folder = self._find(self._check)
@@ -266,34 +259,34 @@ class Engine:
         if self._stop == "abort":
             raise LoadAbandonedError
 
-    def _serve(self, model: LoadedModel) -> None:
+    def _serve(self, worker: Worker[Ticket]) -> None:
         import torch
 
-        if model.device == "cpu" and model.parameters < ONE_CORE_PARAMETERS:
+        facts = worker.facts
+        if facts.device == "cpu" and facts.parameters < ONE_CORE_PARAMETERS:
             keep_to_one_core()
-        scheduler: Scheduler[Ticket] = RoundRobinScheduler(model)
         with self._change:
-            self._facts = (model.device, model.dtype, model.parameters, model.weight_bytes)
+            self._facts = facts
             self._state = "ready"
         with torch.inference_mode():
-            while (admitted := self._next(scheduler)) is not None:
+            while (admitted := self._next(worker)) is not None:
                 for ticket in admitted:
-                    self._admit(scheduler, ticket)
-                if scheduler.active:
-                    self._step(scheduler)
-                self._active = scheduler.active
-                self._deliver()
+                    self._admit(worker, ticket)
+                if worker.active:
+                    self._step(worker)
+                self._active = worker.active
+                self.deliver()
                 if not self._busy and self.owner is not None:
                     self.owner.trim()
 
-    def _next(self, scheduler: Scheduler[Ticket]) -> list[Ticket] | None:
+    def _next(self, worker: Worker[Ticket]) -> list[Ticket] | None:
         """Wait for something to do: calls to begin, possibly none; None at the end."""
         with self._change:
             while self._stop != "abort":
-                self._forget_cancelled(scheduler)
-                room = self._max_active - len(scheduler.active)
+                self._forget_cancelled(worker)
+                room = max(0, min(worker.room, self._max_active - len(worker.active)))
                 admitted = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
-                self._active = (*scheduler.active, *admitted)
+                self._active = (*worker.active, *admitted)
                 if self._active or self._busy:
                     self._busy = bool(self._active)
                     return admitted  # none of them after the last call: the owner is told
@@ -302,52 +295,76 @@ class Engine:
                 self._change.wait()
             return None
 
-    def _forget_cancelled(self, scheduler: Scheduler[Ticket]) -> None:
-        given_up = [ticket for ticket in scheduler.active if ticket.cancelled]
+    def _forget_cancelled(self, worker: Worker[Ticket]) -> None:
+        given_up = [ticket for ticket in worker.active if ticket.cancelled]
         for ticket in given_up:
-            scheduler.drop(ticket)
+            worker.drop(ticket)
         waiting = deque(ticket for ticket in self._waiting if not ticket.cancelled)
         self._cancelled += len(given_up) + len(self._waiting) - len(waiting)
         self._waiting = waiting
 
-    def _admit(self, scheduler: Scheduler[Ticket], ticket: Ticket) -> None:
+    def _admit(self, worker: Worker[Ticket], ticket: Ticket) -> None:
         if ticket.job is None:
-            device, dtype, _, _ = self._facts
-            self._outbox.add(ticket.sink, Ended((), 0, True, device, dtype))
+            self._outbox.add(ticket.sink, Ready())
             return
         try:
-            scheduler.admit(ticket, ticket.job)
+            worker.admit(ticket, ticket.job)
         except Exception as error:  # one prompt must not end its neighbours' calls
             if is_device_failure(error):
                 raise
             self._fail([ticket], call_failure(error, self._model, "the prompt cannot be prepared"))
 
-    def _step(self, scheduler: Scheduler[Ticket]) -> None:
+    def _step(self, worker: Worker[Ticket]) -> None:
         self._steps += 1
-        for ticket, outcome in scheduler.step():
-            if isinstance(outcome, Exception):
-                if is_device_failure(outcome):
-                    raise outcome
-                self._fail([ticket], call_failure(outcome, self._model, "the call failed"))
-                _return_memory()
-            else:
-                self._post(ticket, outcome)
-            if self._stop == "abort":
-                return
+        short: GenSDKError | None = None
+        try:
+            worker.step(self)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            short = step_failure(error, self._model)
+            error.__traceback__ = None  # its frames hold what must be freed now
+        if short is not None:
+            self._relieve(worker, short)
 
-    def _post(self, ticket: Ticket, events: Sequence[Event]) -> None:
+    def _relieve(self, worker: Worker[Ticket], short: GenSDKError) -> None:
+        """Make memory free after a step had too little; give its calls up where that is no use."""
+        gc.collect()
+        again = worker.shrink()
+        _return_memory()
+        if not again:
+            left = worker.active
+            for ticket in left:
+                worker.drop(ticket)
+            self._fail(left, short)
+
+    # --------------------------------------------------------- in the worker: its desk
+    def post(self, call: Ticket, events: Sequence[Event]) -> None:
+        """Leave events of a call; they are handed over after the step."""
         for event in events:
-            self._answered += isinstance(event, Ended)
-            self._outbox.add(ticket.sink, event)
+            self._answered += isinstance(event, Final)
+            self._outbox.add(call.sink, event)
+
+    def fail(self, call: Ticket, error: Exception) -> None:
+        """End one call with an error; raises it where it is the device that failed."""
+        if is_device_failure(error):
+            raise error
+        self._fail([call], call_failure(error, self._model, "the call failed"))
+        _return_memory()
+
+    def wanted(self, call: Ticket) -> bool:
+        """Whether somebody still waits for a call, and the engine is to go on."""
+        return not call.cancelled and self._stop != "abort"
+
+    def deliver(self) -> None:
+        """Hand over what was posted."""
+        for loop in self._outbox.flush():
+            for ticket in (*self._active, *self._waiting):
+                ticket.cancelled = ticket.cancelled or ticket.sink.loop is loop
 
     def _fail(self, tickets: Sequence[Ticket], failure: GenSDKError) -> None:
         for ticket in tickets:
             self._outbox.add(ticket.sink, Failed(detached(failure)))
-
-    def _deliver(self) -> None:
-        for loop in self._outbox.flush():
-            for ticket in (*self._active, *self._waiting):
-                ticket.cancelled = ticket.cancelled or ticket.sink.loop is loop
 
     def _wind_up(self, failure: GenSDKError) -> None:
         with self._change:
@@ -365,26 +382,8 @@ class Engine:
             callback()
 
 
-LoadedFacts = tuple[str, str, int, int]  # device, dtype, parameters, weight bytes
-
-_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
 def _return_memory() -> None:
     """Give cached device memory back, where a device is in use."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():  # needs an accelerator
         torch.cuda.empty_cache()  # needs an accelerator
-
-
-@atexit.register
-def _stop_all() -> None:
-    """Stop every engine at exit; one that is inside a long call into torch is left behind."""
-    engines = [engine for engine in _ENGINES if engine.thread.is_alive()]
-    for engine in engines:
-        engine.stop()
-        engine.interrupt_load()
-    deadline = time.monotonic() + _EXIT_SECONDS
-    for engine in engines:
-        if engine.thread.is_alive():
-            engine.thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,50 +1,34 @@
-"""What an ability asks of the engine, and what comes back. No torch, no asyncio."""
+"""What passes between a task and an engine, whatever the ability. No torch, no asyncio.
+
+Each room (``text``, ``images``, …) has jobs and events of its own below these. Where a room needs
+a job or an event only one ability has, it is defined there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from gensdk.errors import GenSDKError
-from gensdk.types import FinishReason, TokenLogprob
 
-from .options import PromptMode
-from .sampling import SamplingWish
-
-__all__ = ["Adaptation", "ChatTurn", "Delta", "Ended", "Event", "Failed", "RowResult", "TextJob"]
+__all__ = ["Adaptation", "Event", "Failed", "Final", "Job", "Progress", "Ready"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChatTurn:
-    """One turn of a conversation, as chat templates take it."""
+class Job:
+    """What one call asks of a model. Frozen; made by a room's ``prepare``."""
 
-    role: Literal["system", "user", "assistant"]
-    text: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TextJob:
-    """One call for text.
+class Event:
+    """Something that came of a call."""
 
-    Attributes:
-        turns: The conversation, system turns first.
-        plain: Whether the caller gave a bare string and no system prompt.
-        mode: How the prompt reaches the model.
-        sampling: What the request says about sampling.
-        max_tokens: Upper bound on new tokens, None for the default.
-        stop: Strings that end the answer.
-        logprobs: Alternatives per token to report; None reports nothing.
-        streams: Whether pieces of text are wanted while they come.
-    """
+    __slots__ = ()
 
-    turns: tuple[ChatTurn, ...]
-    plain: bool = False
-    mode: PromptMode = "auto"
-    sampling: SamplingWish = field(default_factory=SamplingWish)
-    max_tokens: int | None = None
-    stop: tuple[str, ...] = ()
-    logprobs: int | None = None
-    streams: bool = False
+
+class Final(Event):
+    """The last event of a call."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +37,33 @@ class Adaptation:
 
     parameter: str
     message: str
-    sent: str | int | None = None
+    sent: str | int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RowResult:
-    """One candidate, complete."""
-
-    text: str
-    finish_reason: FinishReason
-    tokens: int
-    logprobs: tuple[TokenLogprob, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """More text of one candidate."""
-
-    index: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The call is complete.
+class Progress(Event):
+    """How far something has come.
 
     Attributes:
-        rows: The candidates.
-        prompt_tokens: Tokens of the prompt as the model saw it.
-        reproducible: Whether the same call gives the same answer again.
-        device: Where it ran.
-        dtype: The number format it ran in.
-        adaptations: What was done differently from what was asked.
+        stage: What is being done: ``download``, ``load``, ``steps``, …
+        done: Units finished.
+        total: Units in all, None where nobody knows.
+        preview: An unfinished picture, PNG, where one was asked for.
     """
 
-    rows: tuple[RowResult, ...]
-    prompt_tokens: int
-    reproducible: bool
-    device: str
-    dtype: str
-    adaptations: tuple[Adaptation, ...] = ()
+    stage: str
+    done: int
+    total: int | None = None
+    preview: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Ready(Final):
+    """The model is in memory; the answer to a call without a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Final):
     """The call cannot be completed; the error belongs to this call alone."""
 
     error: GenSDKError
-
-
-Event = Delta | Ended | Failed

@@ -9,7 +9,7 @@ from gensdk.errors import ClientClosedError
 
 from .delivery import Sink
 from .engine import Engine, EngineStoppedError, Ticket
-from .job import TextJob
+from .job import Job
 from .names import ModelReference
 from .status import ModelStatus
 
@@ -40,7 +40,7 @@ class EnginePool:
         self._leaving: list[Engine] = []
         self._closed = False
 
-    def submit(self, reference: ModelReference, job: TextJob | None, sink: Sink) -> Ticket:
+    def submit(self, reference: ModelReference, job: Job | None, sink: Sink) -> Ticket:
         """Put a call into the queue of its model, which is loaded first where need be.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .delivery import Sink
-from .job import TextJob
+from .job import Job
 
 __all__ = ["EngineStoppedError", "Ticket"]
 
@@ -25,7 +25,7 @@ class Ticket:
 
     __slots__ = ("_wake", "cancelled", "job", "sink")
 
-    def __init__(self, job: TextJob | None, sink: Sink, wake: Callable[[], None]) -> None:
+    def __init__(self, job: Job | None, sink: Sink, wake: Callable[[], None]) -> None:
         """Made by ``Engine.submit``."""
         self._wake = wake
         self.job = job

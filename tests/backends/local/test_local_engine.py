@@ -18,8 +18,8 @@ import torch
 from gensdk.backends.local import LocalBackend
 from gensdk.backends.local.delivery import Mailbox
 from gensdk.backends.local.engine import Engine, EngineStoppedError
-from gensdk.backends.local.loading import LoadedModel
 from gensdk.backends.local.safety import ModelFolder
+from gensdk.backends.local.text.model import LoadedModel
 from gensdk.errors import (
     ClientClosedError,
     ModelLoadError,

@@ -17,7 +17,7 @@ import pytest
 
 from gensdk.backends.local import LocalBackend
 from gensdk.backends.local import backend as backend_module
-from gensdk.backends.local import loading as loading_module
+from gensdk.backends.local.text import model as loading_module
 from gensdk.errors import (
     AuthenticationError,
     ClientClosedError,
@@ -249,7 +249,8 @@ async def test_a_caller_who_leaves_during_a_load_leaves_at_once(
 
 AT_EXIT = """
 import asyncio, sys, threading, torch
-from gensdk.backends.local import LocalBackend, loading
+from gensdk.backends.local import LocalBackend
+from gensdk.backends.local.text import model as loading
 torch.set_num_threads(1)
 begun = threading.Event()
 def endless(*args):

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from transformers import AutoTokenizer
 
 from gensdk.backends.local import LocalBackend, LocalTextOptions
-from gensdk.backends.local import chat as chat_module
-from gensdk.backends.local.chat import build_prompt
-from gensdk.backends.local.job import ChatTurn, TextJob
-from gensdk.backends.local.template import render_within
-from gensdk.backends.local.text import prepare
+from gensdk.backends.local.text import chat as chat_module
+from gensdk.backends.local.text.chat import build_prompt
+from gensdk.backends.local.text.job import ChatTurn, TextJob
+from gensdk.backends.local.text.request import prepare
+from gensdk.backends.local.text.template import render_within
 from gensdk.errors import (
     InvalidRequestError,
     LocalError,

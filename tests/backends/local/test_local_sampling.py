@@ -16,8 +16,8 @@ from transformers.generation import (
     TopPLogitsWarper,
 )
 
-from gensdk.backends.local import sampling
-from gensdk.backends.local.sampling import (
+from gensdk.backends.local.text import sampling
+from gensdk.backends.local.text.sampling import (
     RowSampler,
     SamplingDefaults,
     SamplingParameters,

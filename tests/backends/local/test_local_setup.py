@@ -12,12 +12,13 @@ import pytest
 
 import gensdk.backends.local as room
 from gensdk.backends.local import LocalBackend, create, explain_device
-from gensdk.backends.local.detokenize import detokenizer
 from gensdk.backends.local.device import DeviceFacts, choose_device
 from gensdk.backends.local.names import is_offline, locate, parse_model
-from gensdk.backends.local.stopping import StopScanner
+from gensdk.backends.local.text.detokenize import detokenizer
+from gensdk.backends.local.text.stopping import StopScanner
 from gensdk.errors import ConfigurationError, ModelNotDownloadedError, UnknownModelError
 from gensdk.spec import TextBackend, TextStreamBackend
+from gensdk.types import ABILITIES
 from tests.support.tiny_models import byte_tokenizer
 
 ROOT = Path(__file__).parents[3]
@@ -79,7 +80,8 @@ def test_capabilities() -> None:
     assert not other.demo
     assert other.local
     assert other.price_provider is None
-    assert other.abilities == other.streams == {"text"}
+    assert demo.abilities == demo.streams == {"text"}
+    assert other.abilities == frozenset(ABILITIES), "nobody has looked at it yet"
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from jinja2.exceptions import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from gensdk.backends.local import LocalBackend
-from gensdk.backends.local.chat import build_prompt
-from gensdk.backends.local.job import ChatTurn, TextJob
-from gensdk.backends.local.template import render, write
-from gensdk.backends.local.template_limits import TemplateTooLargeError
+from gensdk.backends.local.text.chat import build_prompt
+from gensdk.backends.local.text.job import ChatTurn, TextJob
+from gensdk.backends.local.text.template import render, write
+from gensdk.backends.local.text.template_limits import TemplateTooLargeError
 from gensdk.errors import InvalidRequestError, ModelLoadError
 from tests.support.local_calls import ask
 from tests.support.tiny_models import byte_tokenizer

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from gensdk.errors import ContextLengthError, InvalidRequestError
 from gensdk.types import FinishReason, TokenLogprob
 
+from ..job import Adaptation, Event
 from .chat import Prompt, build_prompt
 from .detokenize import detokenizer
-from .job import Adaptation, Delta, Ended, Event, RowResult, TextJob
-from .loading import LoadedModel
+from .job import Delta, Ended, RowResult, TextJob
+from .model import LoadedModel
 from .sampling import RowSampler, SamplingParameters, logprobs_of, sample
 from .stopping import StopScanner
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from gensdk.errors import InvalidRequestError
+from gensdk.errors import InvalidRequestError, WorkerCrashedError
 from gensdk.spec import Context
 from gensdk.toolkit import Notes
 from gensdk.types import (
@@ -20,8 +20,9 @@ from gensdk.types import (
     Usage,
 )
 
+from ..job import Final
+from ..options import LocalTextOptions
 from .job import ChatTurn, Ended, RowResult, TextJob
-from .options import LocalTextOptions
 from .sampling import SamplingWish
 
 __all__ = ["prepare", "respond"]
@@ -64,8 +65,10 @@ def prepare(
     return job, notes
 
 
-def respond(ended: Ended, notes: Notes, model: str, provider: str) -> TextResponse[object]:
+def respond(ended: Final, notes: Notes, model: str, provider: str) -> TextResponse[object]:
     """Turn the engine's result into a response."""
+    if not isinstance(ended, Ended):
+        raise WorkerCrashedError(f"the worker answered with {type(ended).__name__}")
     for adaptation in ended.adaptations:
         notes.adapt(adaptation.parameter, adaptation.message, adaptation.sent)
     return TextResponse[object](

@@ -13,7 +13,8 @@ from typing import Any
 
 from gensdk.errors import InvalidRequestError, MissingDependencyError, ModelLoadError
 
-from .job import Adaptation, ChatTurn, TextJob
+from ..job import Adaptation
+from .job import ChatTurn, TextJob
 
 __all__ = ["Prompt", "build_prompt", "require_control_tokens"]
 

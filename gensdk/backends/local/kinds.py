@@ -1,0 +1,119 @@
+"""What the model in a folder is for, read from its configuration alone.
+
+A kind is a row: the room that loads it, and the abilities it has. ``config.json`` names the
+architecture (transformers), ``model_index.json`` the pipeline class (diffusers). Unknown
+architectures are judged by the ending of their name, which transformers keeps uniform.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from gensdk.types import ABILITIES, Ability
+
+__all__ = ["ANY", "Kind", "kind_of"]
+
+_MAX_CONFIGURATION = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a model is for.
+
+    Attributes:
+        name: Word for messages.
+        room: Module of this package that has ``load``; empty where nothing here runs it.
+        abilities: What it answers.
+        streams: What it streams.
+    """
+
+    name: str
+    room: str
+    abilities: frozenset[Ability]
+    streams: frozenset[Ability] = frozenset()
+
+
+def _kind(name: str, room: str, *abilities: Ability, streams: bool = False) -> Kind:
+    return Kind(name, room, frozenset(abilities), frozenset(abilities if streams else ()))
+
+
+ANY = Kind("model", "", frozenset(ABILITIES), frozenset({"text", "image", "speech"}))
+"""A model nobody has looked at yet."""
+
+CAUSAL = _kind("causal language model", "text.model", "text", streams=True)
+SEQ2SEQ = _kind("encoder-decoder language model", "text.seq2seq", "text", streams=True)
+MASKED = _kind("masked language model", "text.masked", "text", streams=True)
+VISION = _kind("vision-language model", "text.vision", "text", streams=True)
+IMAGE = _kind("image pipeline", "images.model", "image", streams=True)
+SPEECH = _kind("speech model", "speech.model", "speech", streams=True)
+TRANSCRIPTION = _kind("transcription model", "transcription.model", "transcribe")
+ENCODER = _kind("encoder", "embedding.model", "embed")
+CLASSIFIER = _kind("classifier", "moderation.model", "moderate")
+UNKNOWN = _kind("model of a kind gensdk does not run", "")
+
+_PIPELINES: tuple[tuple[re.Pattern[str], Kind], ...] = ((re.compile(r""), IMAGE),)
+"""Pipeline classes of diffusers 0.42 by name; the first row that matches wins."""
+
+_MODEL_TYPES: dict[str, Kind] = {
+    **dict.fromkeys(("vits", "speecht5", "bark"), SPEECH),
+    **dict.fromkeys(("whisper", "moonshine", "speech_to_text"), TRANSCRIPTION),
+}
+"""transformers 5.23 model types whose architecture name does not tell."""
+
+_ENDINGS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"ForCausalLM$|LMHeadModel$"), CAUSAL),
+    (re.compile(r"ForMaskedLM$"), MASKED),
+    (re.compile(r"ForSequenceClassification$"), CLASSIFIER),
+    (re.compile(r"ForCTC$|ForSpeechSeq2Seq$|ForRNNT$|ForTDT$"), TRANSCRIPTION),
+    (re.compile(r"ForTextToSpeech$"), SPEECH),
+    (re.compile(r"ForImageTextToText$|ForVision2Seq$"), VISION),
+)
+"""Endings of architecture names."""
+
+
+def kind_of(folder: Path) -> Kind:
+    """Say what the model in a folder is for; reads one small file.
+
+    A folder without a readable configuration is ``UNKNOWN``: loading it says what is wrong.
+    """
+    pipeline = _read(folder / "model_index.json")
+    if pipeline is not None:
+        name = str(pipeline.get("_class_name", ""))
+        return next(kind for pattern, kind in _PIPELINES if pattern.search(name))
+    configuration = _read(folder / "config.json")
+    if configuration is None:
+        return UNKNOWN
+    if (folder / "modules.json").is_file():  # sentence-transformers
+        return ENCODER
+    return _transformers_kind(configuration)
+
+
+def _transformers_kind(configuration: dict[str, Any]) -> Kind:
+    names = configuration.get("architectures") or ()
+    name = str(names[0]) if isinstance(names, list) and names else ""
+    model_type = configuration.get("model_type")
+    if isinstance(model_type, str) and model_type in _MODEL_TYPES:
+        return _MODEL_TYPES[model_type]
+    for pattern, kind in _ENDINGS:
+        if pattern.search(name):
+            return kind
+    if name.endswith("ForConditionalGeneration"):
+        return VISION if "vision_config" in configuration else SEQ2SEQ
+    if name.endswith(("Model", "Encoder")):
+        return ENCODER
+    return CAUSAL  # no architecture is named: what it was before there were kinds
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        if not file.is_file() or file.stat().st_size > _MAX_CONFIGURATION:
+            return None
+        value = from_json(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,86 @@
+"""What a call for text asks of the engine, and what comes back. No torch, no asyncio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gensdk.types import FinishReason, TokenLogprob
+
+from ..job import Adaptation, Event, Final, Job
+from ..options import PromptMode
+from .sampling import SamplingWish
+
+__all__ = ["ChatTurn", "Delta", "Ended", "RowResult", "TextJob"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTurn:
+    """One turn of a conversation, as chat templates take it."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextJob(Job):
+    """One call for text.
+
+    Attributes:
+        turns: The conversation, system turns first.
+        plain: Whether the caller gave a bare string and no system prompt.
+        mode: How the prompt reaches the model.
+        sampling: What the request says about sampling.
+        max_tokens: Upper bound on new tokens, None for the default.
+        stop: Strings that end the answer.
+        logprobs: Alternatives per token to report; None reports nothing.
+        streams: Whether pieces of text are wanted while they come.
+    """
+
+    turns: tuple[ChatTurn, ...]
+    plain: bool = False
+    mode: PromptMode = "auto"
+    sampling: SamplingWish = field(default_factory=SamplingWish)
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    streams: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """One candidate, complete."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: int
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta(Event):
+    """More text of one candidate."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Final):
+    """The call is complete.
+
+    Attributes:
+        rows: The candidates.
+        prompt_tokens: Tokens of the prompt as the model saw it.
+        reproducible: Whether the same call gives the same answer again.
+        device: Where it ran.
+        dtype: The number format it ran in.
+        adaptations: What was done differently from what was asked.
+    """
+
+    rows: tuple[RowResult, ...]
+    prompt_tokens: int
+    reproducible: bool
+    device: str
+    dtype: str
+    adaptations: tuple[Adaptation, ...] = ()
