@@ -1,4 +1,4 @@
-"""gensdk: one async client for text, images, speech, transcription, embeddings and moderation.
+"""gensdk: one async client for text, images, sound, video, embeddings and moderation.
 
 The front door. Names are loaded when first used, so ``import gensdk`` stays cheap: no vendor
 package, no torch, no I/O.
@@ -10,12 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._jobs import Job
+    from ._sync_jobs import SyncJob
     from .client import Client
     from .errors import GenSDKError
     from .policy import (
         AttemptFinished,
         CallFinished,
         CallStarted,
+        JobCancelled,
+        JobProgressed,
+        JobStarted,
         Limit,
         Retry,
         Route,
@@ -31,6 +36,8 @@ __version__ = "0.1.0"
 
 _ROOMS: dict[str, str] = {
     "Client": "client",
+    "Job": "_jobs",
+    "SyncJob": "_sync_jobs",
     "SyncClient": "sync",
     "SyncStream": "sync",
     "Stream": "stream",
@@ -40,6 +47,9 @@ _ROOMS: dict[str, str] = {
     "AttemptFinished": "policy",
     "CallFinished": "policy",
     "CallStarted": "policy",
+    "JobCancelled": "policy",
+    "JobProgressed": "policy",
+    "JobStarted": "policy",
     "Limit": "policy",
     "Retry": "policy",
     "Route": "policy",
@@ -61,6 +71,10 @@ __all__ = [
     "CallStarted",
     "Client",
     "GenSDKError",
+    "Job",
+    "JobCancelled",
+    "JobProgressed",
+    "JobStarted",
     "Limit",
     "Media",
     "MediaPolicy",
@@ -69,6 +83,7 @@ __all__ = [
     "Route",
     "Stream",
     "SyncClient",
+    "SyncJob",
     "SyncStream",
     "TextStream",
     "Timeouts",

@@ -85,6 +85,7 @@ def _may_show(name: str, given: object) -> bool:
 
 _CONTENT = frozenset(
     {"prompt", "system", "text", "inputs", "options", "extra", "metadata", "user_id", "tools"}
+    | {"lyrics", "negative_prompt"}
 )
 _WANTED = {
     "prompt": "a text, messages, or the parts of one message",

@@ -26,6 +26,8 @@ from gensdk.types import (
     Timestamps,
     ToolChoice,
     Unsupported,
+    VideoFormat,
+    VideoResolution,
 )
 
 __all__ = [
@@ -34,9 +36,11 @@ __all__ = [
     "ImageParameters",
     "MediaLike",
     "ModerationParameters",
+    "MusicParameters",
     "SpeechParameters",
     "TextParameters",
     "TranscriptionParameters",
+    "VideoParameters",
 ]
 
 MediaLike = Media | URL | Path | bytes
@@ -118,6 +122,46 @@ class SpeechParameters(CallParameters, total=False):
     format: AudioFormat | None
     sample_rate: int | None
     seed: int | None
+
+
+class MusicParameters(CallParameters, total=False):
+    """Keyword arguments of ``music`` and ``start_music``; see ``gensdk.types.MusicRequest``."""
+
+    lyrics: str | None
+    duration_s: float | None
+    instrumental: bool | None
+    bpm: float | None
+    key: str | None
+    negative_prompt: str | None
+    seed: int | None
+    steps: int | None
+    guidance_scale: float | None
+    reference_audio: MediaLike | None
+    format: AudioFormat | None
+    sample_rate: int | None
+
+
+class VideoParameters(CallParameters, total=False):
+    """Keyword arguments of ``video`` and ``start_video``; see ``gensdk.types.VideoRequest``."""
+
+    first_frame: MediaLike | None
+    last_frame: MediaLike | None
+    references: Sequence[MediaLike] | MediaLike
+    video: MediaLike | None
+    duration_s: float | None
+    size: str | tuple[int, int] | None
+    aspect_ratio: str | None
+    resolution: VideoResolution | None
+    fps: float | None
+    n: int | None
+    seed: int | None
+    negative_prompt: str | None
+    audio: bool | None
+    steps: int | None
+    guidance_scale: float | None
+    strength: float | None
+    format: VideoFormat | None
+    user_id: str | None
 
 
 class TranscriptionParameters(CallParameters, total=False):

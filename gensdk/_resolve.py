@@ -22,13 +22,16 @@ from gensdk.errors import (
     UnsupportedFeatureError,
 )
 from gensdk.policy import Hop, Route
-from gensdk.spec import METHODS, STREAM_METHODS, BoundModel
+from gensdk.spec import JOB_METHODS, METHODS, STREAM_METHODS, BoundModel
 from gensdk.types import ABILITIES, Ability, Attempt
 
-__all__ = ["DefaultModel", "ModelLike", "Resolved", "Resolver"]
+__all__ = ["DefaultModel", "ModelLike", "Resolved", "Resolver", "Way"]
 
 ModelLike = str | Route | BoundModel | Sequence[str | BoundModel]
 """What fits into a model slot."""
+
+Way = Literal["answer", "stream", "start"]
+"""How an answer is wanted: whole, as it is made, or as a job that others may wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Resolver:
         self._from_file: tuple[Path | None, dict[str, str | list[str]]] | None = None
         self._known: dict[tuple[object, ...], Resolved] = {}
 
-    def resolve(self, model: ModelLike | None, ability: Ability, streaming: bool) -> Resolved:
+    def resolve(self, model: ModelLike | None, ability: Ability, way: Way) -> Resolved:
         """The hops of a call, the route they belong to, and who of it was passed over.
 
         Raises:
@@ -90,12 +93,12 @@ class Resolver:
             ConfigurationError: Aliases that lead in a circle.
         """
         if isinstance(model, str | None):
-            key = (model, ability, streaming)
+            key = (model, ability, way)
             found = self._known.get(key)
             if found is None:
-                found = self._known[key] = self._look_up(model, ability, streaming)
+                found = self._known[key] = self._look_up(model, ability, way)
             return found
-        return self._look_up(model, ability, streaming)
+        return self._look_up(model, ability, way)
 
     def names(self) -> dict[str, ModelLike]:
         """Every alias in force, by name; defaults of abilities that are set by name too."""
@@ -151,19 +154,19 @@ class Resolver:
                 param="options",
             )
 
-    def _look_up(self, model: ModelLike | None, ability: Ability, streaming: bool) -> Resolved:
+    def _look_up(self, model: ModelLike | None, ability: Ability, way: Way) -> Resolved:
         target = self.default(ability).model if model is None else model
         route, targets = self._expand(target, ability, ())
         hops = [self._hop(item) for item in targets]
-        able = [hop for hop in hops if _can(hop, ability, streaming)]
+        able = [hop for hop in hops if _can(hop, ability, way)]
         if not able:
-            verb = _verb(ability, streaming)
             raise UnsupportedFeatureError(
-                f"{' and '.join(map(str, hops))} cannot do {verb!r}",
+                f"{' and '.join(map(str, hops))} cannot do {_verb(ability, way)!r}"
+                f"{_instead(hops, ability, way)}",
                 provider=hops[0].provider,
                 model=hops[0].model,
             )
-        passed_over = [_passed_over(hop, ability, streaming) for hop in hops if hop not in able]
+        passed_over = [_passed_over(hop, ability, way) for hop in hops if hop not in able]
         if ability == "embed" and len({hop.model for hop in able}) > 1:
             _check_vectors(able, route)
         return Resolved(tuple(able), route, tuple(passed_over))
@@ -242,25 +245,38 @@ def _check_vectors(hops: list[Hop], route: Route) -> None:
         )
 
 
-def _can(hop: Hop, ability: Ability, streaming: bool) -> bool:
-    method = (STREAM_METHODS if streaming else METHODS).get(ability)
+def _can(hop: Hop, ability: Ability, way: Way) -> bool:
     facts = hop.backend.capabilities(hop.model)
-    offered = facts.streams if streaming else facts.abilities
-    return method is not None and ability in offered and hasattr(hop.backend, method)
+    if way == "stream":
+        method = STREAM_METHODS.get(ability)
+        return ability in facts.streams and method is not None and hasattr(hop.backend, method)
+    as_job = ability in facts.jobs
+    methods = JOB_METHODS if as_job else (METHODS[ability],)
+    offered = ability in facts.abilities and (as_job or way == "answer")
+    return offered and all(hasattr(hop.backend, method) for method in methods)
 
 
-def _passed_over(hop: Hop, ability: Ability, streaming: bool) -> Attempt:
+def _passed_over(hop: Hop, ability: Ability, way: Way) -> Attempt:
     return Attempt(
         provider=hop.provider,
         model=hop.model,
         outcome="skipped",
         error=UnsupportedFeatureError.kind,
-        message=f"{hop} cannot do {_verb(ability, streaming)!r}",
+        message=f"{hop} cannot do {_verb(ability, way)!r}",
     )
 
 
-def _verb(ability: Ability, streaming: bool) -> str:
-    return (STREAM_METHODS if streaming else METHODS).get(ability, ability)
+def _verb(ability: Ability, way: Way) -> str:
+    if way == "start":
+        return f"start_{ability}"
+    return (STREAM_METHODS if way == "stream" else METHODS).get(ability, ability)
+
+
+def _instead(hops: list[Hop], ability: Ability, way: Way) -> str:
+    """A hint where only the way is wrong."""
+    if way == "start" and any(_can(hop, ability, "answer") for hop in hops):
+        return f": it answers at once, without a job; use {METHODS[ability]!r}"
+    return ""
 
 
 def _sendable(text: str) -> bool:

@@ -6,47 +6,32 @@ pipeline. Nothing here knows a vendor.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from gensdk import _pipeline
-from gensdk._downloads import Downloads
-from gensdk._given import (
-    CallSettings,
-    hooks_of,
-    media_of,
-    retry_of,
-    timeouts_of,
-    unsupported_of,
-)
-from gensdk._inputs import build_request, read_media
+from gensdk._calls import Calls
+from gensdk._given import CallSettings
+from gensdk._jobs import Job
 from gensdk._output import with_output
 from gensdk._parameters import (
     EmbedParameters,
     ImageParameters,
     MediaLike,
     ModerationParameters,
+    MusicParameters,
     SpeechParameters,
     TextParameters,
     TranscriptionParameters,
+    VideoParameters,
 )
-from gensdk._registry import Registry
-from gensdk._resolve import DefaultModel, ModelLike, Resolved, Resolver
+from gensdk._resolve import DefaultModel, ModelLike
 from gensdk._tools import answer_with_tools, check_steps
-from gensdk.errors import (
-    ClientClosedError,
-    InvalidRequestError,
-    InvalidResponseError,
-    UnknownModelError,
-)
-from gensdk.policy import Call, Hook, Hop, Limit, OpenStream, Phases, Retry, Timeouts, emitter
-from gensdk.spec import METHODS, STREAM_METHODS, Backend, Capabilities, Context
+from gensdk.errors import UnknownModelError
+from gensdk.policy import Hook, Limit, OpenStream, Retry, Timeouts
+from gensdk.spec import METHODS, Backend, Capabilities
 from gensdk.stream import AudioStream, Stream, TextStream
 from gensdk.types import (
     Ability,
@@ -55,9 +40,12 @@ from gensdk.types import (
     ImageEvent,
     ImageRequest,
     ImageResponse,
+    JobHandle,
     Message,
     ModerationRequest,
     ModerationResponse,
+    MusicRequest,
+    MusicResponse,
     Part,
     Request,
     Response,
@@ -70,6 +58,8 @@ from gensdk.types import (
     TranscriptionRequest,
     TranscriptionResponse,
     Unsupported,
+    VideoRequest,
+    VideoResponse,
 )
 
 if TYPE_CHECKING:
@@ -117,19 +107,20 @@ class Client:
         unsupported: Unsupported = "warn",
     ) -> None:
         """Keep the settings. Raises ``ConfigurationError`` for one of another kind."""
-        self._unsupported = unsupported_of(unsupported)
-        self._registry = Registry(backends)
-        self._resolver = Resolver(models, self._registry)
-        self._timeouts = timeouts_of(timeouts)
-        self._retry = _first(retry_of(retry), Retry())
-        self._emit = emitter(hooks_of(hooks))
-        self._downloads = Downloads(media_of(media))
-        self._step = _pipeline.build(self._invoke, limit=limit)
-        self._closing = _Closing()
+        self._calls = Calls(
+            models=models,
+            backends=backends,
+            timeouts=timeouts,
+            retry=retry,
+            limit=limit,
+            media=media,
+            hooks=hooks,
+            unsupported=unsupported,
+        )
 
     async def __aenter__(self) -> Self:
         """Enter; nothing is opened before the first call."""
-        self._closing.check()
+        self._calls.check()
         return self
 
     async def __aexit__(
@@ -143,13 +134,7 @@ class Client:
 
     async def aclose(self) -> None:
         """Close every connection and stop every local model this client started."""
-        if self._closing.closed:
-            return
-        self._closing.closed = True
-        try:
-            await self._registry.aclose()
-        finally:
-            await self._downloads.aclose()
+        await self._calls.aclose()
 
     def with_options(
         self,
@@ -163,17 +148,9 @@ class Client:
 
         Closing either closes both.
         """
-        changes: dict[str, Any] = {}
-        if timeouts is not None:
-            changes["_timeouts"] = timeouts_of(timeouts).over(self._timeouts)
-        if retry is not None:
-            changes["_retry"] = retry_of(retry)
-        if unsupported is not None:
-            changes["_unsupported"] = unsupported_of(unsupported)
-        if hooks is not None:
-            changes["_emit"] = emitter(hooks_of(hooks))
         other = copy.copy(self)
-        vars(other).update(changes)
+        changed = self._calls.changed(timeouts, retry, unsupported, hooks)
+        vars(other).update(_calls=changed)
         return other
 
     # ------------------------------------------------------------------------------ text
@@ -220,19 +197,19 @@ class Client:
             OutputValidationError: The answer does not fit ``output``; its text is kept.
             GenSDKError: See ``gensdk.errors``.
         """
-        request, settings = await self._request(
+        request, settings = await self._calls.request(
             TextRequest, {"prompt": prompt, "output": output}, parameters
         )
         check_steps(request, max_steps)
 
         if max_steps == 1:
-            return with_output(request, await self._answer(request, settings, TextResponse))
+            return with_output(request, await self._calls.answer(request, settings, TextResponse))
 
         async def ask(question: TextRequest, until: float) -> TextResponse[Any]:
-            return await self._answer(question, settings.ending(until), TextResponse)
+            return await self._calls.answer(question, settings.ending(until), TextResponse)
 
-        resolved = self._resolve(request, settings, streaming=False)
-        total_s = self._phases(resolved, settings, request).total
+        resolved = self._calls.resolve(request, settings, "answer")
+        total_s = self._calls.phases(resolved, settings, request).total
         response = await answer_with_tools(ask, request, max_steps, total_s)
         return with_output(request, response)
 
@@ -259,9 +236,9 @@ class Client:
 
         async def start() -> OpenStream[Any]:
             values = {"prompt": prompt, "output": output}
-            request, settings = await self._request(TextRequest, values, parameters)
+            request, settings = await self._calls.request(TextRequest, values, parameters)
             requests.append(request)
-            return await self._open(request, settings)
+            return await self._calls.open(request, settings)
 
         requests: list[TextRequest] = []
         return TextStream(start, lambda response: with_output(requests[0], response))
@@ -272,8 +249,8 @@ class Client:
 
         See ``gensdk.types.ImageRequest`` for the parameters.
         """
-        request, settings = await self._request(ImageRequest, {"prompt": prompt}, parameters)
-        return await self._answer(request, settings, ImageResponse)
+        request, settings = await self._calls.request(ImageRequest, {"prompt": prompt}, parameters)
+        return await self._calls.answer(request, settings, ImageResponse)
 
     def stream_image(
         self, prompt: str = "", **parameters: Unpack[ImageParameters]
@@ -281,8 +258,8 @@ class Client:
         """Make pictures and show unfinished ones on the way (``ImagePreview`` events)."""
 
         async def start() -> OpenStream[Any]:
-            return await self._open(
-                *await self._request(ImageRequest, {"prompt": prompt}, parameters)
+            return await self._calls.open(
+                *await self._calls.request(ImageRequest, {"prompt": prompt}, parameters)
             )
 
         return Stream(start, _same)
@@ -290,8 +267,8 @@ class Client:
     # ---------------------------------------------------------------------------- speech
     async def speech(self, text: str, **parameters: Unpack[SpeechParameters]) -> SpeechResponse:
         """Speak a text of any length. See ``gensdk.types.SpeechRequest``."""
-        request, settings = await self._request(SpeechRequest, {"text": text}, parameters)
-        return await self._answer(request, settings, SpeechResponse)
+        request, settings = await self._calls.request(SpeechRequest, {"text": text}, parameters)
+        return await self._calls.answer(request, settings, SpeechResponse)
 
     def stream_speech(
         self, text: str, **parameters: Unpack[SpeechParameters]
@@ -299,31 +276,100 @@ class Client:
         """Speak a text, sound by sound as it is made (``stream.chunks`` gives bytes)."""
 
         async def start() -> OpenStream[Any]:
-            return await self._open(*await self._request(SpeechRequest, {"text": text}, parameters))
+            return await self._calls.open(
+                *await self._calls.request(SpeechRequest, {"text": text}, parameters)
+            )
 
         return AudioStream(start, _same)
+
+    # -------------------------------------------------------------------- music, video, jobs
+    async def music(self, prompt: str = "", **parameters: Unpack[MusicParameters]) -> MusicResponse:
+        """Make music, or a sound. See ``gensdk.types.MusicRequest``.
+
+        Where the provider makes it as a job, this starts the job and waits, as ``video`` does.
+        """
+        request, settings = await self._calls.request(MusicRequest, {"prompt": prompt}, parameters)
+        return await self._calls.answer(request, settings, MusicResponse)
+
+    async def start_music(
+        self, prompt: str = "", **parameters: Unpack[MusicParameters]
+    ) -> Job[MusicResponse]:
+        """Start a job that makes music; returns as soon as the provider has taken it on."""
+        request, settings = await self._calls.request(MusicRequest, {"prompt": prompt}, parameters)
+        return await self._calls.start(request, settings, MusicResponse)
+
+    async def video(self, prompt: str = "", **parameters: Unpack[VideoParameters]) -> VideoResponse:
+        """Make a video, and wait for it. See ``gensdk.types.VideoRequest``.
+
+        A job that was started for this call is cancelled with it, and when its time is over.
+
+        Raises:
+            OutcomeUnknownError: Whether the job was started is not known; it is not started again.
+            JobFailedError: It failed, or made nothing.
+            TimedOutError: It took longer than the ``total`` of the timeouts. ``error.job_handle``
+                takes it up where it could not be cancelled.
+            GenSDKError: See ``gensdk.errors``.
+        """
+        request, settings = await self._calls.request(VideoRequest, {"prompt": prompt}, parameters)
+        return await self._calls.answer(request, settings, VideoResponse)
+
+    async def start_video(
+        self, prompt: str = "", **parameters: Unpack[VideoParameters]
+    ) -> Job[VideoResponse]:
+        """Start a job that makes a video; returns as soon as the provider has taken it on.
+
+        It goes on whoever waits for it; only ``job.cancel()`` ends it.
+        """
+        request, settings = await self._calls.request(VideoRequest, {"prompt": prompt}, parameters)
+        return await self._calls.start(request, settings, VideoResponse)
+
+    def job(
+        self,
+        handle: JobHandle | str,
+        *,
+        request: Request | None = None,
+        timeouts: Timeouts | float | None = None,
+        retry: Retry | None = None,
+    ) -> Job[Any]:
+        """Take up a job that was started before, also by another process. Asks nobody yet.
+
+        Args:
+            handle: ``job.handle``, its JSON (``job.to_json()``), or ``error.job_handle``.
+            request: The request it was started with, where it is at hand.
+            timeouts: As for every verb.
+            retry: As for every verb.
+
+        Raises:
+            InvalidRequestError: This is no handle, or it belongs to another request.
+            UnknownBackendError: No account of that name; register the one that started the job.
+        """
+        return self._calls.job(handle, request, CallSettings.of(None, timeouts, retry))
 
     # ------------------------------------------------------- transcription, vectors, verdicts
     async def transcribe(
         self, audio: MediaLike, **parameters: Unpack[TranscriptionParameters]
     ) -> TranscriptionResponse:
         """Write down the words of a sound. See ``gensdk.types.TranscriptionRequest``."""
-        request, settings = await self._request(TranscriptionRequest, {"audio": audio}, parameters)
-        return await self._answer(request, settings, TranscriptionResponse)
+        request, settings = await self._calls.request(
+            TranscriptionRequest, {"audio": audio}, parameters
+        )
+        return await self._calls.answer(request, settings, TranscriptionResponse)
 
     async def embed(
         self, inputs: str | Sequence[str], **parameters: Unpack[EmbedParameters]
     ) -> EmbedResponse:
         """Turn texts into vectors, any number of them, in order."""
-        request, settings = await self._request(EmbedRequest, {"inputs": inputs}, parameters)
-        return await self._answer(request, settings, EmbedResponse)
+        request, settings = await self._calls.request(EmbedRequest, {"inputs": inputs}, parameters)
+        return await self._calls.answer(request, settings, EmbedResponse)
 
     async def moderate(
         self, inputs: str | Sequence[str] = (), **parameters: Unpack[ModerationParameters]
     ) -> ModerationResponse:
         """Judge whether texts and pictures are harmful."""
-        request, settings = await self._request(ModerationRequest, {"inputs": inputs}, parameters)
-        return await self._answer(request, settings, ModerationResponse)
+        request, settings = await self._calls.request(
+            ModerationRequest, {"inputs": inputs}, parameters
+        )
+        return await self._calls.answer(request, settings, ModerationResponse)
 
     # ------------------------------------------------------------------------ any request
     async def run(
@@ -339,7 +385,7 @@ class Client:
         ``model`` overrides the request's own; a ``Route`` fits here.
         """
         settings = CallSettings.of(model, timeouts, retry)
-        response = await self._answer(request, settings, Response)
+        response = await self._calls.answer(request, settings, Response)
         if isinstance(request, TextRequest) and isinstance(response, TextResponse):
             return with_output(request, response)
         return response
@@ -356,7 +402,7 @@ class Client:
         settings = CallSettings.of(model, timeouts, retry)
 
         async def start() -> OpenStream[Any]:
-            return await self._open(request, settings)
+            return await self._calls.open(request, settings)
 
         if isinstance(request, TextRequest):
             return TextStream(start, lambda response: with_output(request, response))
@@ -388,135 +434,28 @@ class Client:
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do, as far as it is known without asking it."""
-        self._closing.check()
+        self._calls.check()
         provider, _, name = model.partition(":")
         if not name:
             raise UnknownModelError(f"{model!r}: write 'provider:model'")
-        return self._registry.backend(provider).capabilities(name)
+        return self._calls.registry.backend(provider).capabilities(name)
 
     def providers(self) -> list[str]:
         """Names that can stand before the colon of a model."""
-        return self._registry.names()
+        return self._calls.registry.names()
 
     def aliases(self) -> dict[str, ModelLike]:
         """The aliases in force, by name, from code and file."""
-        names = self._resolver.names()
+        names = self._calls.resolver.names()
         return {name: model for name, model in names.items() if name not in METHODS}
 
     def defaults(self) -> dict[Ability, DefaultModel]:
         """Which model answers each ability where none is named, and where that is said."""
-        return self._resolver.defaults()
+        return self._calls.resolver.defaults()
 
     def config_file(self) -> Path | None:
         """The file that aliases and defaults are read from, None where there is none."""
-        return self._resolver.config_file()
-
-    # ---------------------------------------------------------------------------- inside
-    async def _request(
-        self, kind: type[Any], values: dict[str, Any], parameters: Mapping[str, Any]
-    ) -> tuple[Any, CallSettings]:
-        self._closing.check()
-        given = {**values, **parameters}
-        model = given.pop("model", None)
-        timeouts, retry = given.pop("timeouts", None), given.pop("retry", None)
-        settings = CallSettings.of(model, timeouts, retry)
-        if isinstance(model, str):
-            given["model"] = model
-        return build_request(kind, await read_media(given)), settings
-
-    async def _answer(
-        self, request: Request, settings: CallSettings, kind: type[OutputT]
-    ) -> OutputT:
-        outcome = await self._step(self._call(request, settings, streaming=False))
-        if not isinstance(outcome, kind):
-            raise InvalidResponseError(f"the backend answered with {type(outcome).__name__}")
-        return outcome
-
-    async def _open(self, request: Request, settings: CallSettings) -> OpenStream[Any]:
-        outcome = await self._step(self._call(request, settings, streaming=True))
-        return cast("OpenStream[Any]", outcome)
-
-    def _resolve(self, request: Request, settings: CallSettings, *, streaming: bool) -> Resolved:
-        self._closing.check()
-        if not isinstance(request, Request):
-            raise InvalidRequestError(f"{request!r:.80} is no request; see gensdk.types")
-        model: Any = settings.model if settings.model is not None else request.model
-        resolved = self._resolver.resolve(model, request.ability, streaming)
-        if request.options:
-            self._resolver.check_options(request.options, resolved)
-        return resolved
-
-    def _phases(self, resolved: Resolved, settings: CallSettings, request: Request) -> Phases:
-        timeouts = settings.timeouts.over(resolved.route.timeouts).over(self._timeouts)
-        return timeouts.phases(request.ability)
-
-    def _call(self, request: Request, settings: CallSettings, *, streaming: bool) -> Call:
-        resolved = self._resolve(request, settings, streaming=streaming)
-        phases = self._phases(resolved, settings, request)
-        clock = asyncio.get_running_loop().time
-        now = clock()
-        return Call(
-            ability=request.ability,
-            request=request,
-            streaming=streaming,
-            hops=resolved.hops,
-            route=resolved.route,
-            retry=_first(settings.retry, resolved.route.retry, self._retry),
-            phases=phases,
-            clock=clock,
-            started=now,
-            started_at=datetime.now(UTC),
-            deadline=min(now + phases.total, settings.until),
-            emit=self._emit,
-            unsupported=request.unsupported or self._unsupported,
-            attempts=list(resolved.passed_over),
-        )
-
-    def _invoke(self, call: Call) -> Any:
-        """Call the backend's method: the one place where the pipeline meets a backend."""
-        hop = call.here
-        context = Context(
-            model=hop.model,
-            provider=hop.provider,
-            connect_s=min(call.phases.connect, call.left_s),
-            read_s=max(call.phases.attempt, call.phases.idle),
-            unsupported=call.unsupported,
-            idempotency_key=call.idempotency_key,
-            fetch=partial(self._downloads.fetch, call.retry),
-            collect=partial(self._downloads.collect, call.retry),
-        )
-        names = STREAM_METHODS if call.streaming else METHODS
-        return getattr(hop.backend, names[call.ability])(_at(hop, call.request), context)
-
-
-def _at(hop: Hop, request: Request) -> Request:
-    """A request as a hop's backend reads it.
-
-    Options under the name an account is registered by are put under the backend's own name.
-    """
-    name = hop.backend.name
-    if not request.options or hop.provider == name or hop.provider not in request.options:
-        return request
-    options = {**request.options, name: request.options[hop.provider]}
-    return request.model_copy(update={"options": options})
-
-
-def _first(*values: Retry | None) -> Retry:
-    """The first that was given."""
-    return next(value for value in values if value is not None)
-
-
-class _Closing:
-    """Whether the client is closed; shared by the copies of ``with_options``."""
-
-    __slots__ = ("closed",)
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def check(self) -> None:
-        if self.closed:
-            raise ClientClosedError("this client is closed; make a new gensdk.Client()")
+        return self._calls.resolver.config_file()
 
 
 def _same(response: Any) -> Any:

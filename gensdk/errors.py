@@ -137,11 +137,13 @@ class GenSDKError(Exception):
         attempts: Every try of the logical call, oldest first.
         partial: What had arrived when a stream broke: a response of the call's own type.
         job_id: Id of the remote job concerned.
+        job_handle: The job's handle as JSON, for ``client.job(error.job_handle)``.
     """
 
     kind: ClassVar[str] = "error"
     retryable: bool = False
     default_billed: ClassVar[Billed] = "no"
+    job_handle: str | None = None
 
     def __init__(
         self,

@@ -14,7 +14,8 @@ What one attempt owes the pipeline:
 * ``asyncio.CancelledError`` passes through and closes the connection, or stops the device;
 * every field of the request is sent, or noted with ``gensdk.toolkit.Notes``, or refused;
 * a stream is an async generator whose last event is ``Finished``; closing the generator closes
-  the connection. Ending without ``Finished`` means the stream was cut.
+  the connection. Ending without ``Finished`` means the stream was cut;
+* a job is started by one request, and never again by itself; see ``JobBackend``.
 
 Rule of the room: the smallest and slowest one. A change here is a line in the changelog.
 """
@@ -28,14 +29,21 @@ from typing import Any, Protocol, runtime_checkable
 from gensdk.types import (
     URL,
     Ability,
+    CancelOutcome,
     EmbedRequest,
     EmbedResponse,
     ImageEvent,
     ImageRequest,
     ImageResponse,
+    JobHandle,
+    JobState,
     Media,
     ModerationRequest,
     ModerationResponse,
+    MusicRequest,
+    MusicResponse,
+    Request,
+    Response,
     SpeechEvent,
     SpeechRequest,
     SpeechResponse,
@@ -45,9 +53,12 @@ from gensdk.types import (
     TranscriptionRequest,
     TranscriptionResponse,
     Unsupported,
+    VideoRequest,
+    VideoResponse,
 )
 
 __all__ = [
+    "JOB_METHODS",
     "METHODS",
     "SPEC_VERSION",
     "STREAM_METHODS",
@@ -59,12 +70,16 @@ __all__ = [
     "EmbedBackend",
     "ImageBackend",
     "ImageStreamBackend",
+    "JobBackend",
+    "JobWatchBackend",
     "ModerationBackend",
+    "MusicBackend",
     "SpeechBackend",
     "SpeechStreamBackend",
     "TextBackend",
     "TextStreamBackend",
     "TranscriptionBackend",
+    "VideoBackend",
 ]
 
 SPEC_VERSION = 1
@@ -74,7 +89,9 @@ METHODS: dict[Ability, str] = {
     "text": "text",
     "image": "image",
     "speech": "speech",
+    "music": "music",
     "transcribe": "transcribe",
+    "video": "video",
     "embed": "embed",
     "moderate": "moderate",
 }
@@ -87,6 +104,9 @@ STREAM_METHODS: dict[Ability, str] = {
 }
 """Name of the method that streams an answer, for the abilities that can."""
 
+JOB_METHODS: tuple[str, ...] = ("start", "poll", "collect", "cancel")
+"""Names of the methods behind which an ability runs as a job."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -95,10 +115,15 @@ class Capabilities:
     Attributes:
         abilities: What it answers.
         streams: What it streams.
+        jobs: Which of its abilities run as a job (``JobBackend``); the others are answered by the
+            method of the ability. A part of ``abilities``.
+        idempotent_start: Whether starting a job again with the same ``idempotency_key`` gives the
+            same job. Only then is a start repeated whose outcome is not known.
         local: Whether it runs on this machine: nothing is billed, nothing leaves.
         demo: Whether it is a built-in demonstration model.
         max_candidates: Candidates of text in one attempt; more are split into several.
         max_images: Pictures in one attempt.
+        max_videos: Videos in one attempt, or in one job.
         max_inputs: Embedding inputs in one attempt.
         max_input_bytes: UTF-8 bytes of embedding input in one attempt, all inputs together.
         max_characters: Characters of speech input in one attempt.
@@ -107,10 +132,13 @@ class Capabilities:
 
     abilities: frozenset[Ability]
     streams: frozenset[Ability] = frozenset()
+    jobs: frozenset[Ability] = frozenset()
+    idempotent_start: bool = False
     local: bool = False
     demo: bool = False
     max_candidates: int | None = None
     max_images: int | None = None
+    max_videos: int | None = None
     max_inputs: int | None = None
     max_input_bytes: int | None = None
     max_characters: int | None = None
@@ -232,6 +260,24 @@ class SpeechStreamBackend(Protocol):
 
 
 @runtime_checkable
+class MusicBackend(Protocol):
+    """Answers ``MusicRequest``."""
+
+    async def music(self, request: MusicRequest, context: Context) -> MusicResponse:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class VideoBackend(Protocol):
+    """Answers ``VideoRequest`` while the caller waits; where the provider makes jobs, see below."""
+
+    async def video(self, request: VideoRequest, context: Context) -> VideoResponse:
+        """Make one attempt."""
+        ...
+
+
+@runtime_checkable
 class TranscriptionBackend(Protocol):
     """Answers ``TranscriptionRequest``."""
 
@@ -257,4 +303,63 @@ class ModerationBackend(Protocol):
 
     async def moderate(self, request: ModerationRequest, context: Context) -> ModerationResponse:
         """Make one attempt."""
+        ...
+
+
+@runtime_checkable
+class JobBackend(Protocol):
+    """Starts jobs, and looks after them, for the abilities in ``Capabilities.jobs``.
+
+    The pipeline waits, repeats looks that failed in passing, and keeps the deadline; each method
+    asks the provider once. What comes of ``start`` has to be enough for the others, in this
+    process or another one: a backend keeps nothing that it cannot do without.
+    """
+
+    async def start(self, request: Request, context: Context) -> JobHandle:
+        """Create the job with one request and return its handle as soon as the provider has an id.
+
+        The handle needs ``id``, ``data`` where the id is not enough, and ``warnings`` from
+        ``Notes``; the rest is filled in. ``data`` is plain JSON without keys or signed addresses.
+        The creation is paid for once: an error says ``billed="no"`` only where no job was made.
+        """
+        ...
+
+    async def poll(self, handle: JobHandle, context: Context) -> JobState:
+        """Look once. It costs nothing and changes nothing, so it is repeated freely.
+
+        A provider's word for a job that ended badly is a state (``failed``, ``cancelled``,
+        ``expired``), not an error; only what safety rules stopped raises ``ContentBlockedError``.
+
+        Raises:
+            JobExpiredError: The provider does not know the job any more. For a job of this
+                machine: it belonged to another process, and ended with it.
+            GenSDKError: The look failed; the job goes on.
+        """
+        ...
+
+    async def collect(
+        self, handle: JobHandle, request: Request | None, context: Context
+    ) -> Response:
+        """Fetch what a job made, once ``poll`` has said that it succeeded.
+
+        May be repeated. ``request`` is None where the job was started elsewhere. No output is an
+        error, ``ContentBlockedError`` where the provider says that it was held back.
+        """
+        ...
+
+    async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
+        """Ask the provider once to stop the job, and say what came of it. May be repeated."""
+        ...
+
+
+@runtime_checkable
+class JobWatchBackend(Protocol):
+    """Tells how a job goes on without being asked, such as an engine on this machine."""
+
+    def watch(self, handle: JobHandle, context: Context) -> AsyncIterator[JobState]:
+        """Give each new state; an async generator that ends after a final one.
+
+        Where it ends before, or fails in passing, the job is polled instead. Closing it leaves
+        the job alone.
+        """
         ...

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
+from gensdk._jobs import Job
 from gensdk._loop import LoopThread
 from gensdk._map import in_order_outside
 from gensdk._parameters import (
@@ -20,11 +21,14 @@ from gensdk._parameters import (
     ImageParameters,
     MediaLike,
     ModerationParameters,
+    MusicParameters,
     SpeechParameters,
     TextParameters,
     TranscriptionParameters,
+    VideoParameters,
 )
 from gensdk._resolve import DefaultModel, ModelLike
+from gensdk._sync_jobs import SyncJob
 from gensdk.client import Client, Prompt
 from gensdk.errors import ConfigurationError
 from gensdk.policy import Hook, Limit, Retry, Timeouts
@@ -36,7 +40,9 @@ from gensdk.types import (
     EmbedResponse,
     ImageEvent,
     ImageResponse,
+    JobHandle,
     ModerationResponse,
+    MusicResponse,
     Request,
     Response,
     SpeechEvent,
@@ -46,6 +52,7 @@ from gensdk.types import (
     TextResponse,
     TranscriptionResponse,
     Unsupported,
+    VideoResponse,
 )
 
 if TYPE_CHECKING:
@@ -257,6 +264,43 @@ class SyncClient:
     ) -> SyncStream[SpeechEvent, SpeechResponse]:
         """Stream sound; see ``Client.stream_speech``."""
         return SyncStream(self._client.stream_speech(text, **parameters), self._thread)
+
+    def music(self, prompt: str = "", **parameters: Unpack[MusicParameters]) -> MusicResponse:
+        """Make music; see ``Client.music``."""
+        return self._thread.run(self._client.music(prompt, **parameters))
+
+    def start_music(
+        self, prompt: str = "", **parameters: Unpack[MusicParameters]
+    ) -> SyncJob[MusicResponse]:
+        """Start a job that makes music; see ``Client.start_music``."""
+        work = self._client.start_music(prompt, **parameters)
+        return SyncJob(self._thread.run(work), self._thread)
+
+    def video(self, prompt: str = "", **parameters: Unpack[VideoParameters]) -> VideoResponse:
+        """Make a video, and wait for it; see ``Client.video``. Ctrl-C cancels the job."""
+        return self._thread.run(self._client.video(prompt, **parameters))
+
+    def start_video(
+        self, prompt: str = "", **parameters: Unpack[VideoParameters]
+    ) -> SyncJob[VideoResponse]:
+        """Start a job that makes a video; see ``Client.start_video``."""
+        work = self._client.start_video(prompt, **parameters)
+        return SyncJob(self._thread.run(work), self._thread)
+
+    def job(
+        self,
+        handle: JobHandle | str,
+        *,
+        request: Request | None = None,
+        timeouts: Timeouts | float | None = None,
+        retry: Retry | None = None,
+    ) -> SyncJob[Any]:
+        """Take up a job that was started before; see ``Client.job``."""
+
+        async def take_up() -> Job[Any]:
+            return self._client.job(handle, request=request, timeouts=timeouts, retry=retry)
+
+        return SyncJob(self._thread.run(take_up()), self._thread)
 
     def transcribe(
         self, audio: MediaLike, **parameters: Unpack[TranscriptionParameters]

@@ -41,6 +41,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "_map": frozenset({"errors", "types", "_loop"}),
     "_given": frozenset({"errors", "types", "policy", "toolkit", "_resolve"}),
     "_downloads": frozenset({"errors", "types", "policy", "toolkit"}),
+    "_jobs": frozenset({"errors", "types", "spec", "policy"}),
+    "_sync_jobs": frozenset({"types", "_jobs", "_loop"}),
+    "_calls": frozenset(
+        {"errors", "types", "spec", "policy", "toolkit", "_registry", "_resolve", "_given"}
+        | {"_downloads", "_inputs", "_jobs", "_pipeline"}
+    ),
     "stream": frozenset({"errors", "types", "policy"}),
 }
 """Who may import whom inside gensdk. ``client``, ``sync``, ``cli`` and the front door: below."""
@@ -56,7 +62,7 @@ HEAVY_ALLOWED = {"cli": frozenset({"rich", "typer"})}
 
 LONG_FILES = {
     "gensdk/errors.py": 550,
-    "gensdk/client.py": 530,
+    "gensdk/client.py": 470,
 }
 """Files over 400 lines, with the most they may have; entries only ever shrink or go."""
 

@@ -17,7 +17,8 @@ from gensdk.types import ABILITIES, Ability
 __all__ = ["ABILITY_ROWS", "AbilityRow", "abilities_of"]
 
 _AS_OF = date(2026, 11, 20)
-_EVERYTHING: frozenset[Ability] = frozenset(ABILITIES)
+_EVERYTHING: frozenset[Ability] = frozenset(ABILITIES) - {"music", "video"}
+"""What the endpoints these rows speak of can answer at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Dialect:
     max_candidates: int | None = None
     max_stop: int | None = None
     max_inputs: int | None = None
-    abilities: frozenset[Ability] = frozenset(ABILITIES)
+    abilities: frozenset[Ability] = frozenset(ABILITIES) - {"music", "video"}
     details: tuple[str, ...] = ()
     price_provider: str | None = None
     as_of: date = READ

@@ -77,6 +77,9 @@ def _obstacle(
     client: gensdk.Client, row: Default, name: str, missing: Collection[str]
 ) -> str | None:
     provider, _, model = name.partition(":")
+    missing_here = _local_obstacle(name, model, missing) if provider == _LOCAL else None
+    if missing_here:
+        return missing_here
     facts = client.capabilities(name)
     if row.ability not in facts.abilities:
         known = ", ".join(ability for ability in ABILITIES if ability in facts.abilities)
@@ -84,8 +87,6 @@ def _obstacle(
     end = ending(name, datetime.now(UTC).date())
     if end.startswith("was"):
         return f"{name} {end}; choose another model"
-    if provider == _LOCAL:
-        return _local_obstacle(name, model, missing)
     variables = _KEYS.get(provider, ())
     if variables and not any(os.environ.get(str(key), "").strip() for key in variables):
         return f"{name} {_NO_KEY}: set {' or '.join(map(str, variables))}"

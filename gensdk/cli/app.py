@@ -9,13 +9,14 @@ import typer
 
 import gensdk
 
-from . import doctor, embed, image, models, moderate, speech, text, transcribe
+from . import doctor, embed, image, models, moderate, music, speech, text, transcribe, video
 
 __all__ = ["app", "run"]
 
 app = typer.Typer(
     name="gensdk",
-    help="Text, pictures, speech, transcripts, vectors and verdicts from hosted and local models.",
+    help="Text, pictures, speech, music, videos, transcripts, vectors and verdicts from hosted and "
+    "local models.",
     epilog="Exit codes: 0 done, 2 usage or set-up, 3 invalid request, 4 credentials, 5 quota, "
     "6 transient, 7 blocked, 8 model not found or retired, 9 unusable or unknown outcome, "
     "10 local, 130 interrupted, 1 anything else.",
@@ -23,7 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (text, image, speech, transcribe, embed, moderate, models, doctor):
+for command in (
+    text, image, speech, music, transcribe, video, embed, moderate, models, doctor,
+):  # fmt: skip
     command.register(app)
 
 

@@ -16,6 +16,8 @@ from gensdk.errors import (
     InvalidRequestError,
     InvalidResponseError,
     JobError,
+    JobExpiredError,
+    JobFailedError,
     LocalError,
     MissingCredentialsError,
     MissingDependencyError,
@@ -90,6 +92,9 @@ _ADVICE: tuple[tuple[type[GenSDKError], str], ...] = (
     (ModelRetiredError, "choose another model with -m; 'gensdk models' shows the defaults"),
     (OutcomeUnknownError, "look into the provider's console first: repeating may be paid twice"),
     (StreamInterruptedError, "what had come is above; running it again may be paid again"),
+    (JobFailedError, "change the request, or choose another model with -m"),
+    (JobExpiredError, "run it again; the provider keeps results for a while only"),
+    (JobError, "run it again"),
     (OutputValidationError, "raise --max-tokens if it was cut, simplify the schema, or use -m"),
     (InvalidResponseError, "try again; if it stays, report it to the provider"),
     (OutOfMemoryError, "free memory on the device, or choose a smaller model with -m"),
@@ -156,10 +161,18 @@ def _answer(error: GenSDKError) -> str:
     return printable(text).replace("\n", "\n    ")
 
 
+def _handle(error: GenSDKError) -> str:
+    """What takes the job up again, where there is still something to take up."""
+    over = isinstance(error, JobError | ContentBlockedError)
+    return "" if over else printable(error.job_handle or "")
+
+
 _FACTS: tuple[tuple[str, Callable[[GenSDKError], str]], ...] = (
     ("where", _where),
     ("billed", _billed),
     ("answer", _answer),
+    ("job", lambda error: printable(error.job_id or "", 200)),
+    ("handle", _handle),
 )
 
 

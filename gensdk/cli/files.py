@@ -11,7 +11,10 @@ from gensdk.types import Media
 
 from .terminal import Terminal
 
-__all__ = ["AUDIO_FORMATS", "IMAGE_FORMATS", "STDOUT", "check_target", "format_of", "save"]
+__all__ = [
+    "AUDIO_FORMATS", "IMAGE_FORMATS", "STDOUT", "VIDEO_FORMATS", "check_target", "format_of",
+    "save",
+]  # fmt: skip
 
 STDOUT = Path("-")
 
@@ -22,6 +25,8 @@ AUDIO_FORMATS: Mapping[str, str] = {
     "mp3": "mp3", "wav": "wav", "flac": "flac", "opus": "opus", "ogg": "opus", "aac": "aac",
     "pcm": "pcm",
 }  # fmt: skip
+
+VIDEO_FORMATS: Mapping[str, str] = {"mp4": "mp4", "webm": "webm", "mov": "mov", "gif": "gif"}
 
 _ONE_TO_STDOUT = "-o -: only a single file can go to stdout"
 _EXTENSIONS = {"jpeg": "jpg", "ogg": "opus"}
@@ -103,6 +108,6 @@ def _targets(path: Path, count: int) -> list[Path]:
 def _compare(terminal: Terminal, path: Path, item: Media) -> None:
     """Say so where a file holds something else than its name says; it is never re-encoded."""
     suffix = path.suffix.lower().lstrip(".")
-    known = suffix in IMAGE_FORMATS or suffix in AUDIO_FORMATS
+    known = suffix in IMAGE_FORMATS or suffix in AUDIO_FORMATS or suffix in VIDEO_FORMATS
     if known and item.extension not in {"bin", _EXTENSIONS.get(suffix, suffix)}:
         terminal.note(f"warning: {path} holds {item.media_type}")

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TimeElapsedColumn
 from rich.text import Text
 
+from gensdk.types import JobProgress
+
 __all__ = ["Waiting"]
 
 
@@ -51,6 +53,19 @@ class Waiting:
         if self._progress is not None:
             label = f"loading {model}, then {self._label}" if model else self._label
             self._progress.update(self._task, description=label)
+
+    def job(self, progress: JobProgress) -> None:
+        """Show how far a provider's job is; without a known share the bar just moves."""
+        if self._progress is None:
+            return
+        share = progress.share
+        done = f" {share:.0%}" if share is not None else ""
+        self._progress.update(
+            self._task,
+            description=f"{self._label}: {progress.status}{done}",
+            total=None if share is None else 1.0,
+            completed=share or 0.0,
+        )
 
     def above(self, text: str) -> bool:
         """Print a line above it; False where nothing is shown and the caller has to."""

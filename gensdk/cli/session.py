@@ -7,12 +7,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import gensdk
-from gensdk.policy import CallStarted, Fact
+from gensdk.errors import printable
+from gensdk.policy import CallStarted, Fact, JobCancelled, JobProgressed
 
 from .guard import Told, tell_failure
 from .terminal import OutputClosed, Terminal
 
 __all__ = ["open_client"]
+
+_CANCELLED = {
+    "stopped": "the job was cancelled and does not run any more",
+    "may_still_bill": "the job was cancelled, but may go on and be billed",
+    "unsupported": "the job goes on: its provider has no way to cancel it",
+    None: "the job goes on: its provider could not be told to cancel it",
+}
 
 CLOSE_S = 2.0
 """Time for closing; a model that is inside a long load is then left behind."""
@@ -30,6 +38,11 @@ async def open_client(terminal: Terminal) -> AsyncIterator[gensdk.Client]:
         if isinstance(fact, CallStarted):
             first = fact.models[0]
             terminal.loading(first if client.capabilities(first).local else None)
+        elif isinstance(fact, JobProgressed):
+            terminal.job(fact.progress)
+        elif isinstance(fact, JobCancelled):
+            job = printable(fact.job_id, 200)
+            terminal.note(f"{_CANCELLED[fact.outcome]} (job {job})")
         else:
             terminal.loading(None)
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
+from gensdk.types import JobProgress
+
 from .escape import Escaper, json_text, visible
 from .progress import Waiting
 
@@ -123,6 +125,11 @@ class Terminal:
         """Say that a model is loaded first; None takes it back."""
         if self._waiting is not None:
             self._waiting.loading(model)
+
+    def job(self, progress: JobProgress) -> None:
+        """Show how far a provider's job is."""
+        if self._waiting is not None:
+            self._waiting.job(progress)
 
     def break_line(self) -> None:
         """Leave the line a text was cut off in, so that a message begins on its own."""

@@ -8,11 +8,23 @@ frozen class the user passes, and a layer that wraps the next step. The order of
 from .attempt import Attempter, Invoke
 from .call import Call, Hop, Outcome, Step
 from .deadline import Deadline
-from .hooks import AttemptFinished, CallFinished, CallStarted, Fact, Hook, emitter
+from .hooks import (
+    AttemptFinished,
+    CallFinished,
+    CallStarted,
+    Fact,
+    Hook,
+    JobCancelled,
+    JobProgressed,
+    JobStarted,
+    emitter,
+)
+from .job import OpenJob
+from .job_ends import JobDoor
 from .limit import Limit, Limiter
-from .observe import Observer
+from .observe import Observer, observe_job
 from .price import price
-from .retry import Retrier, Retry, repeat_download
+from .retry import Retrier, Retry, repeat_download, repeat_look
 from .route import Route, Router
 from .split import Splitter
 from .stream import OpenStream
@@ -21,7 +33,8 @@ from .timeouts import NOTHING, Phases, Timeouts
 __all__ = [
     "NOTHING",
     "AttemptFinished", "Attempter", "Call", "CallFinished", "CallStarted", "Deadline", "Fact",
-    "Hook", "Hop", "Invoke", "Limit", "Limiter", "Observer", "OpenStream", "Outcome", "Phases",
-    "Retrier", "Retry", "Route", "Router", "Splitter", "Step", "Timeouts", "emitter", "price",
-    "repeat_download",
+    "Hook", "Hop", "Invoke", "JobCancelled", "JobDoor", "JobProgressed", "JobStarted", "Limit",
+    "Limiter", "Observer", "OpenJob", "OpenStream", "Outcome", "Phases", "Retrier", "Retry",
+    "Route", "Router", "Splitter", "Step", "Timeouts", "emitter", "observe_job", "price",
+    "repeat_download", "repeat_look",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from gensdk.errors import (
+    Billed,
     GenSDKError,
     InvalidResponseError,
     Phase,
@@ -15,17 +16,21 @@ from gensdk.errors import (
     TimedOutError,
     UnsupportedFeatureError,
 )
-from gensdk.types import Attempt, Response
+from gensdk.types import Attempt, JobHandle, Response
 
 from .call import Call, Outcome, Step
 from .hooks import AttemptFinished
+from .job import OpenJob
 from .paid import outcome_unknown
 from .stream import OpenStream, close
 
 __all__ = ["Attempter", "Invoke", "refused"]
 
 Invoke = Callable[[Call], Any]
-"""Calls the backend's method for a call: gives an awaitable, or an async generator of events."""
+"""Calls the backend's method for a call: gives an awaitable, or an async generator of events.
+
+Where the ability runs as a job, what is awaited is the job's handle.
+"""
 
 
 class Attempter:
@@ -42,7 +47,9 @@ class Attempter:
     async def _run(self, call: Call) -> Outcome:
         call.sending = True
         try:
-            return await (self._open(call) if call.streaming else self._whole(call))
+            if call.streaming:
+                return await self._open(call)
+            return await (self._start(call) if call.starts_job else self._whole(call))
         finally:
             call.sending = False
 
@@ -53,6 +60,18 @@ class Attempter:
                 raise InvalidResponseError(f"the backend answered with {type(response).__name__}")
             record.request_id = response.request_id
         return response
+
+    async def _start(self, call: Call) -> Outcome:
+        seconds, phase = min(
+            (call.phases.first_output, _FIRST_OUTPUT), (call.phases.attempt, _ATTEMPT)
+        )
+        async with _recorded(call) as record, _clock(call, seconds, phase):
+            handle = await self._invoke(call)
+            if not isinstance(handle, JobHandle):
+                raise InvalidResponseError(f"the backend answered with {type(handle).__name__}")
+            record.request_id = handle.id
+            record.job = True
+        return OpenJob.started(call, handle)
 
     async def _open(self, call: Call) -> Outcome:
         async with _recorded(call) as record:
@@ -71,6 +90,10 @@ class Attempter:
         return stream
 
 
+_ATTEMPT: Phase = "attempt"
+_FIRST_OUTPUT: Phase = "first_output"
+
+
 class _Record:
     """Builds the ``Attempt`` while it runs, and hands it out once."""
 
@@ -78,6 +101,7 @@ class _Record:
         self.call = call
         self.began = call.clock()
         self.streaming = False
+        self.job = False
         self.request_id: str | None = None
 
     def stream_ended(self, response: Response | None, error: BaseException | None) -> None:
@@ -97,7 +121,8 @@ class _Record:
         call = self.call
         known = error if isinstance(error, GenSDKError) else None
         free = call.here.facts.local
-        default = "no" if free else {"ok": "yes", "cancelled": "maybe"}.get(outcome, "maybe")
+        done = outcome == "ok" and not self.job  # a job that was started is not paid for yet
+        default: Billed = "no" if free else "yes" if done else "maybe"
         attempt = Attempt(
             provider=call.here.provider,
             model=call.here.model,
@@ -155,7 +180,7 @@ async def _clock(call: Call, seconds: float, phase: Phase) -> AsyncIterator[None
     except TimeoutError:
         if not scope.expired():
             raise
-        what = "answer" if phase == "attempt" else "first output"
+        what = "first output" if call.streaming else "answer"
         raise TimedOutError(
             f"no {what} within {seconds:g} s",
             phase=phase,

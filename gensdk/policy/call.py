@@ -22,12 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["PAID_ONCE", "Call", "Facts", "Hop", "Outcome", "Step"]
 
-PAID_ONCE: frozenset[Ability] = frozenset({"image", "speech"})
+PAID_ONCE: frozenset[Ability] = frozenset({"image", "speech", "music", "video"})
 """Abilities whose single calls cost enough that a lost answer must not be bought again."""
 
 
 class Facts(Protocol):
     """What the policies need to know of a model (``gensdk.spec.Capabilities`` has it)."""
+
+    @property
+    def jobs(self) -> frozenset[Ability]:
+        """Abilities that run as a job."""
+        ...
+
+    @property
+    def idempotent_start(self) -> bool:
+        """Whether a job may be started again with the same key."""
+        ...
 
     @property
     def local(self) -> bool:
@@ -47,6 +57,11 @@ class Facts(Protocol):
     @property
     def max_images(self) -> int | None:
         """Pictures in one attempt."""
+        ...
+
+    @property
+    def max_videos(self) -> int | None:
+        """Videos in one attempt, or in one job."""
         ...
 
     @property
@@ -157,6 +172,11 @@ class Call:
     def paid_once(self) -> bool:
         """Whether a lost answer would be paid for twice if the request were sent again."""
         return self.ability in PAID_ONCE and not self.here.facts.local
+
+    @property
+    def starts_job(self) -> bool:
+        """Whether this ability runs as a job at this hop."""
+        return not self.streaming and self.ability in self.here.facts.jobs
 
     def blame(self, error: GenSDKError) -> GenSDKError:
         """Fill in which provider and model an error comes from; here on this machine it is free."""

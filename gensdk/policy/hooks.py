@@ -8,9 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gensdk.errors import ConfigurationError
-from gensdk.types import Ability, Attempt, Cost, Timing, Usage
+from gensdk.types import (
+    Ability,
+    Attempt,
+    CancelOutcome,
+    Cost,
+    JobHandle,
+    JobProgress,
+    Timing,
+    Usage,
+)
 
-__all__ = ["AttemptFinished", "CallFinished", "CallStarted", "Fact", "Hook", "emitter"]
+__all__ = [
+    "AttemptFinished", "CallFinished", "CallStarted", "Fact", "Hook", "JobCancelled",
+    "JobProgressed", "JobStarted", "emitter",
+]  # fmt: skip
 
 logger = logging.getLogger("gensdk")
 
@@ -51,7 +63,36 @@ class CallFinished:
     tag: str | None
 
 
-Fact = CallStarted | AttemptFinished | CallFinished
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """A provider works on a job now. The handle takes it up, here or elsewhere."""
+
+    call_id: str
+    ability: Ability
+    handle: JobHandle
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgressed:
+    """A job was looked at. Previews are content, and left out."""
+
+    call_id: str
+    ability: Ability
+    job_id: str
+    progress: JobProgress
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled:
+    """A job was cancelled. ``outcome`` is None where the provider could not be told."""
+
+    call_id: str
+    ability: Ability
+    job_id: str
+    outcome: CancelOutcome | None
+
+
+Fact = CallStarted | AttemptFinished | JobStarted | JobProgressed | JobCancelled | CallFinished
 Hook = Callable[[Fact], object]
 """A plain function that takes each fact: ``Client(hooks=[print])`` works."""
 

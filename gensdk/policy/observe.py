@@ -10,12 +10,13 @@ from gensdk.errors import GenSDKError
 from gensdk.types import Attempt, Cost, Response, ResponseWarning, Timing
 
 from .call import Call, Outcome, Step
-from .hooks import CallFinished, CallStarted
+from .hooks import CallFinished, CallStarted, JobStarted
+from .job import OpenJob
 from .paid import worst
 from .price import price
 from .stream import OpenStream
 
-__all__ = ["Observer"]
+__all__ = ["Observer", "observe_job"]
 
 logger = logging.getLogger("gensdk")
 
@@ -45,6 +46,9 @@ class Observer:
                 raise
             if isinstance(outcome, OpenStream):
                 return _watch(call, outcome)
+            if isinstance(outcome, OpenJob):
+                call.emit(JobStarted(call.id, call.ability, outcome.handle))
+                return observe_job(call, outcome)
             response = _complete(call, outcome, None)
             _tell(call, None, response)
             return response
@@ -58,6 +62,17 @@ def _account(call: Call, error: GenSDKError) -> None:
     error.billed = worst(error, call.attempts)
     if error.partial is None and call.rescued:
         error.partial = call.rescued[0]
+
+
+def observe_job(call: Call, job: OpenJob) -> OpenJob:
+    """Complete what a job made, and tell the hooks when it has ended."""
+
+    def ended(response: Response | None, error: BaseException | None) -> None:
+        _tell(call, None if response is not None else _kind(error), response)
+
+    job.finish = lambda response: _complete(call, response, None)
+    job.on_end(ended)
+    return job
 
 
 def _watch(call: Call, stream: OpenStream[Any]) -> OpenStream[Any]:

@@ -1,14 +1,22 @@
 """What a call may have cost already, and what may therefore not be sent again.
 
-Rule of the room: pictures and speech are bought once. A policy that is about to send a paid
-request once more, here or elsewhere, asks this file.
+Rule of the room: pictures, speech, music and videos are bought once. A policy that is about to
+send a paid request once more, here or elsewhere, asks this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gensdk.errors import Billed, GenSDKError, OutcomeUnknownError, TimedOutError
+from gensdk.errors import (
+    Billed,
+    GenSDKError,
+    InvalidResponseError,
+    OutcomeUnknownError,
+    StreamInterruptedError,
+    TimedOutError,
+    TransientError,
+)
 from gensdk.types import Attempt
 
 from .call import PAID_ONCE, Call
@@ -35,7 +43,7 @@ def lost(attempts: Iterable[Attempt]) -> int:
 
 
 def bought(call: Call, since: int = 0) -> bool:
-    """Whether a picture or speech is, or is likely to be, paid for; then none is bought again.
+    """Whether a picture or a sound is, or is likely to be, paid for; then none is bought again.
 
     That is so after an attempt that was billed (a part of the request that was answered, a
     picture whose download failed), after one whose outcome is not known (our own timeout, a
@@ -57,19 +65,28 @@ def _paid(attempt: Attempt) -> bool:
     return attempt.billed == "yes" or (attempt.billed == "maybe" and unknown)
 
 
+_AMBIGUOUS = (TransientError, StreamInterruptedError, InvalidResponseError)
+"""Errors after which a job may have been created, unless they say that nothing is billed."""
+
+
 def outcome_unknown(call: Call, error: GenSDKError) -> GenSDKError:
     """A paid request that was sent and timed out here is not known to have failed.
 
-    Gives any other error back as it is.
+    Nor is the creation of a job whose answer did not come, was a 5xx, or cannot be read: the job
+    may run. Gives any other error back as it is.
     """
-    if not isinstance(error, TimedOutError) or error.billed == "no" or not call.paid_once:
+    unclear = _AMBIGUOUS if call.starts_job else TimedOutError
+    if not isinstance(error, unclear) or error.billed == "no" or not call.paid_once:
         return error
+    may, sent = f"still finish, and bill, this {call.ability} request", "sent"
+    if call.starts_job:
+        may, sent = f"have started, and bill, this {call.ability} job", "started"
     return OutcomeUnknownError(
-        f"{error.message}; {call.here} may still finish, and bill, this {call.ability} request, "
-        "so it is not sent again. Retry(unknown_outcome=True) repeats a request that has given "
-        "nothing yet all the same",
+        f"{error.message}; {call.here} may {may}, so it is not {sent} again. "
+        "Retry(unknown_outcome=True) repeats a request that has given nothing yet all the same",
         provider=error.provider,
         model=error.model,
+        status=error.status,
         request_id=error.request_id,
         partial=error.partial,
     )

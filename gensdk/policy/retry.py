@@ -28,7 +28,7 @@ from .call import Call, Outcome, Step
 if TYPE_CHECKING:
     import tenacity
 
-__all__ = ["Retrier", "Retry", "repeat_download"]
+__all__ = ["Retrier", "Retry", "passing", "repeat_download", "repeat_look"]
 
 ValueT = TypeVar("ValueT")
 
@@ -36,6 +36,9 @@ CAPACITY = 500.0
 COST = 14.0
 THROTTLE_COST = 5.0
 REWARD = 1.0
+
+LOOKS = 5
+"""How many times as often as a request a look at a job may fail in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ class Retry:
         base_s: Upper bound of the first wait.
         max_backoff_s: Upper bound of every wait the provider did not ask for.
         max_wait_s: Longest wait accepted when the provider asks for one.
-        unknown_outcome: Repeat paid calls (images, speech) although the first may have been
-            done and billed.
+        unknown_outcome: Repeat paid calls (images, speech, music, videos) although the first may
+            have been done and billed.
     """
 
     attempts: int = 3
@@ -83,7 +86,8 @@ class Retry:
         if tries >= self.attempts or call.last_try:
             return False
         if isinstance(error, OutcomeUnknownError):
-            return self.unknown_outcome
+            known_again = call.starts_job and call.here.facts.idempotent_start
+            return self.unknown_outcome or known_again
         if error.billed == "yes" and call.paid_once:
             return False  # done and paid for; only what came after it failed
         if isinstance(error, InvalidResponseError):
@@ -110,13 +114,48 @@ async def repeat_download(work: Callable[[], Awaitable[ValueT]], retry: Retry) -
 
     The address of a picture that has been paid for is worth more than one try.
     """
+
+    def again(error: GenSDKError, tries: int, wait_s: float) -> bool:
+        transient = isinstance(error, TransientError)
+        return transient and tries < retry.attempts and wait_s <= retry.max_wait_s
+
+    return await _repeat(work, retry, again)
+
+
+async def repeat_look(work: Callable[[], Awaitable[ValueT]], retry: Retry) -> ValueT:
+    """Ask about a job, and ask again after a failure in passing: that costs nothing.
+
+    The job goes on meanwhile, and is paid for; so a look may fail more often in a row than a
+    request, and waits as long as the provider asks. The caller's deadline bounds it.
+    ``Retry(attempts=1)`` asks once.
+    """
+    most = retry.attempts * LOOKS if retry.attempts > 1 else 1
+
+    def again(error: GenSDKError, tries: int, _wait_s: float) -> bool:
+        return passing(error) and tries < most
+
+    return await _repeat(work, retry, again)
+
+
+def passing(error: GenSDKError) -> bool:
+    """Whether asking again may help where asking costs nothing: also after an unusable answer."""
+    if isinstance(error, ResponseTooLargeError | UnsafeURLError):
+        return False
+    return error.retryable or isinstance(error, InvalidResponseError | StreamInterruptedError)
+
+
+async def _repeat(
+    work: Callable[[], Awaitable[ValueT]],
+    retry: Retry,
+    again: Callable[[GenSDKError, int, float], bool],
+) -> ValueT:
     tries = 1
     while True:
         try:
             return await work()
-        except TransientError as error:
+        except GenSDKError as error:
             wait_s = retry.wait_s(error, tries, random.random)
-            if tries >= retry.attempts or wait_s > retry.max_wait_s:
+            if not again(error, tries, wait_s):
                 raise
         await asyncio.sleep(wait_s)
         tries += 1

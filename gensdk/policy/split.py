@@ -27,6 +27,8 @@ from gensdk.types import (
     TextResponse,
     Usage,
     Vectors,
+    VideoRequest,
+    VideoResponse,
     unique,
 )
 
@@ -53,6 +55,8 @@ class Splitter:
                 return await step(call)
             if call.streaming:
                 raise refused(call, _cannot_stream(call))
+            if call.starts_job:
+                raise refused(call, _one_job(call))
             forks = [call.fork(request=part, mark=f"-{i}") for i, part in enumerate(parts)]
             group = _Parts(step, forks)
             try:
@@ -70,6 +74,12 @@ def _cannot_stream(call: Call) -> UnsupportedFeatureError:
     return UnsupportedFeatureError(
         f"{call.here} takes {what} only as several requests, which cannot be streamed together; "
         "use the plain verb, or one stream each"
+    )
+
+
+def _one_job(call: Call) -> UnsupportedFeatureError:
+    return UnsupportedFeatureError(
+        f"{call.here} makes {call.here.facts.max_videos} of n videos in one job; start several jobs"
     )
 
 
@@ -147,9 +157,10 @@ def _rescued(call: Call, answers: Sequence[Response | None]) -> list[Response]:
 # ------------------------------------------------------------------------------ the parts
 def _parts(call: Call) -> Sequence[Request]:
     request, facts = call.request, call.here.facts
-    if isinstance(request, TextRequest | ImageRequest):
-        text = isinstance(request, TextRequest)
-        most = facts.max_candidates if text else facts.max_images
+    if isinstance(request, TextRequest | ImageRequest | VideoRequest):
+        most = {
+            "text": facts.max_candidates, "image": facts.max_images, "video": facts.max_videos,
+        }.get(request.ability)  # fmt: skip
         if request.n is None or most is None or request.n <= most:
             return (request,)
         full, rest = divmod(request.n, most)
@@ -268,6 +279,10 @@ def _join_images(answers: Sequence[ImageResponse]) -> Response:
     return _common(answers, images=tuple(one for answer in answers for one in answer.images))
 
 
+def _join_videos(answers: Sequence[VideoResponse]) -> Response:
+    return _common(answers, videos=tuple(one for answer in answers for one in answer.videos))
+
+
 def _join_vectors(answers: Sequence[EmbedResponse]) -> Response:
     block: array.array[float] = array.array("f")
     dim = answers[0].vectors.dim
@@ -342,6 +357,7 @@ def _wav_chunks(data: bytes) -> tuple[bytes, bytes]:
 _JOINS: dict[Ability, Callable[[Any], Response]] = {
     "text": _join_text,
     "image": _join_images,
+    "video": _join_videos,
     "embed": _join_vectors,
     "speech": _join_speech,
 }

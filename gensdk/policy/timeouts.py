@@ -28,7 +28,9 @@ DEFAULTS: dict[Ability, Phases] = {
     "text": Phases(total=600, attempt=300, first_output=120, idle=60),
     "image": Phases(total=900, attempt=600, first_output=300, idle=300),
     "speech": Phases(total=600, attempt=300),
+    "music": Phases(total=600, attempt=300, first_output=120),
     "transcribe": Phases(total=900, attempt=600),
+    "video": Phases(total=1200, attempt=900, first_output=120),
     "embed": Phases(total=300, attempt=120),
     "moderate": Phases(total=120, attempt=60),
 }
@@ -39,13 +41,15 @@ class Timeouts:
     """Seconds allowed for each phase of a call; None keeps the default of the ability.
 
     Attributes:
-        total: The whole call by the wall clock: attempts, waits, downloads and fallbacks.
-        attempt: One attempt of a plain call.
+        total: The whole call by the wall clock: attempts, waits, downloads and fallbacks; of a
+            job the waiting too.
+        attempt: One attempt of a plain call; fetching what a job made.
         connect: Opening a connection.
         queue: Waiting for a free place under a ``Limit``.
-        first_output: From the start of a stream's attempt to its first output.
+        first_output: From the start of a stream's attempt to its first output; creating a job.
         idle: Between two outputs of a stream; comments and heartbeats are no output.
-        poll: One look at a job.
+        poll: One look at a job, and the longest wait for the next one, unless the provider asks
+            for a longer one.
 
     ``math.inf`` switches a clock off. Raises ``ConfigurationError`` for numbers that are not
     over zero.

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from gensdk.spec import Capabilities, Context
 from gensdk.types import (
     ABILITIES,
+    Ability,
     AudioChunk,
+    CancelOutcome,
     Candidate,
     EmbedRequest,
     EmbedResponse,
     Finished,
     ImageRequest,
     ImageResponse,
+    JobHandle,
+    JobState,
     Media,
     ModerationRequest,
     ModerationResponse,
+    MusicRequest,
+    MusicResponse,
     Request,
     Response,
     SpeechRequest,
@@ -31,48 +37,20 @@ from gensdk.types import (
     TextResponse,
     TranscriptionRequest,
     TranscriptionResponse,
+    VideoRequest,
+    VideoResponse,
 )
 
-__all__ = ["Asked", "Pause", "ScriptError", "ScriptedBackend", "Step", "say"]
+from .jobs import Pause, ScriptedJob, ScriptError, job_of
+
+__all__ = ["Asked", "Pause", "ScriptError", "ScriptedBackend", "ScriptedJob", "Step", "say"]
 
 
-class ScriptError(AssertionError):
-    """The code under test asked for something the script does not have."""
-
-
-class Pause:
-    """A step, or an event of a stream, that waits until the test says go on.
-
-    ``await pause.reached()`` returns when the backend has come to it; ``pause.go_on()`` lets it
-    go on. Cancelling the call while it waits is recorded in ``cancelled``.
-    """
-
-    def __init__(self) -> None:
-        """Start unreached."""
-        self._reached = asyncio.Event()
-        self._go_on = asyncio.Event()
-        self.cancelled = False
-
-    async def reached(self) -> None:
-        """Wait until the backend waits here."""
-        await self._reached.wait()
-
-    def go_on(self) -> None:
-        """Let the backend go on."""
-        self._go_on.set()
-
-    async def wait(self) -> None:
-        """Wait, on the backend's side."""
-        self._reached.set()
-        try:
-            await self._go_on.wait()
-        except BaseException:
-            self.cancelled = True
-            raise
-
-
-Step = str | Response | BaseException | Pause | Sequence[object] | Callable[[Request], object]
-"""One answer: text; a response; an error to raise; a pause; a list of these and of stream
+Step = (
+    str | Response | ScriptedJob | BaseException | Pause | Sequence[object]
+    | Callable[[Request], object]
+)  # fmt: skip
+"""One answer: text; a response; a job; an error to raise; a pause; a list of these and of stream
 events, in order; or a function of the request that gives one of them."""
 
 
@@ -92,11 +70,14 @@ class ScriptedBackend:
         *steps: The answers, in order.
         name: Provider name.
         capabilities: What it can do; everything by default.
+        jobs: Which abilities run as jobs: their steps are ``ScriptedJob``, or a response that is
+            ready at once.
         repeat: Begin again when the script is used up.
 
     Attributes:
         asked: Every attempt, in order.
         closed: Streams that were closed before their script ended.
+        jobs: The jobs that were started, by id.
     """
 
     def __init__(
@@ -104,6 +85,7 @@ class ScriptedBackend:
         *steps: Step,
         name: str = "scripted",
         capabilities: Capabilities | None = None,
+        jobs: Iterable[Ability] = (),
         repeat: bool = False,
     ) -> None:
         """Take the script."""
@@ -114,9 +96,11 @@ class ScriptedBackend:
         self._steps = list(steps)
         self._next = 0
         self._repeat = repeat
-        self._capabilities = capabilities or Capabilities(
+        self.jobs: dict[str, ScriptedJob] = {}
+        facts = capabilities or Capabilities(
             abilities=frozenset(ABILITIES), streams=frozenset({"text", "image", "speech"})
         )
+        self._capabilities = replace(facts, jobs=facts.jobs | frozenset(jobs))
 
     def capabilities(self, model: str) -> Capabilities:
         """What was given at construction."""
@@ -166,6 +150,10 @@ class ScriptedBackend:
             return TranscriptionResponse(text=item, **facts)
         if isinstance(request, SpeechRequest):
             return SpeechResponse(audio=Media(data=item.encode()), **facts)
+        if isinstance(request, MusicRequest):
+            return MusicResponse(audio=Media(data=item.encode()), **facts)
+        if isinstance(request, VideoRequest):
+            return VideoResponse(videos=(Media(data=item.encode()),), **facts)
         raise ScriptError(f"a text is no answer to a {type(request).__name__}")
 
     async def _events(
@@ -222,6 +210,48 @@ class ScriptedBackend:
     def stream_speech(self, request: SpeechRequest, context: Context) -> AsyncIterator[Any]:
         """Stream the next step."""
         return self._events("stream_speech", request, context)
+
+    async def music(self, request: MusicRequest, context: Context) -> MusicResponse:
+        """Answer the next step."""
+        answer: MusicResponse = await self._answer("music", request, context)
+        return answer
+
+    async def video(self, request: VideoRequest, context: Context) -> VideoResponse:
+        """Answer the next step."""
+        answer: VideoResponse = await self._answer("video", request, context)
+        return answer
+
+    async def start(self, request: Request, context: Context) -> JobHandle:
+        """Start the job of the next step."""
+        job: ScriptedJob | None = None
+        for item in self._take("start", request, context):
+            if isinstance(item, Pause):
+                await item.wait()
+            elif isinstance(item, BaseException):
+                raise item
+            elif isinstance(item, ScriptedJob):
+                job = item
+            else:
+                job = ScriptedJob(result=self._whole(item, request, context))
+        if job is None:
+            raise ScriptError("this step starts no job")
+        job_id = f"job-{len(self.jobs) + 1}"
+        self.jobs[job_id] = job
+        return JobHandle(id=job_id)
+
+    async def poll(self, handle: JobHandle, context: Context) -> JobState:
+        """Look at a job that was started here."""
+        return await job_of(self.jobs, handle.id).look()
+
+    async def collect(
+        self, handle: JobHandle, request: Request | None, context: Context
+    ) -> Response:
+        """Fetch what a job made."""
+        return await job_of(self.jobs, handle.id).collect()
+
+    async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
+        """Stop a job."""
+        return await job_of(self.jobs, handle.id).cancel()
 
     async def transcribe(
         self, request: TranscriptionRequest, context: Context

@@ -36,6 +36,7 @@ from .event import (
     ToolCallDelta,
 )
 from .image import ImageFormat, ImageQuality, ImageRequest, ImageResponse
+from .job import CancelOutcome, JobHandle, JobProgress, JobState, JobStatus
 from .media import URL, Media, MediaKind, sniff
 from .message import (
     AudioPart,
@@ -52,10 +53,12 @@ from .message import (
     ToolResultPart,
 )
 from .moderation import ModerationRequest, ModerationResponse, Verdict
+from .music import MusicRequest, MusicResponse
 from .speech import AudioFormat, SpeechRequest, SpeechResponse
 from .text import Candidate, ReasoningEffort, TextRequest, TextResponse, TokenLogprob
 from .tool import OutputSchema, Tool, ToolChoice
 from .transcription import Segment, Timestamps, TranscriptionRequest, TranscriptionResponse, Word
+from .video import VideoFormat, VideoRequest, VideoResolution, VideoResponse
 
 __all__ = [
     "ABILITIES",
@@ -65,6 +68,7 @@ __all__ = [
     "AudioChunk",
     "AudioFormat",
     "AudioPart",
+    "CancelOutcome",
     "Candidate",
     "Cost",
     "EmbedRequest",
@@ -81,12 +85,18 @@ __all__ = [
     "ImageQuality",
     "ImageRequest",
     "ImageResponse",
+    "JobHandle",
+    "JobProgress",
+    "JobState",
+    "JobStatus",
     "JsonObject",
     "Media",
     "MediaKind",
     "Message",
     "ModerationRequest",
     "ModerationResponse",
+    "MusicRequest",
+    "MusicResponse",
     "OutputSchema",
     "Part",
     "PrivateData",
@@ -125,6 +135,10 @@ __all__ = [
     "Value",
     "Vectors",
     "Verdict",
+    "VideoFormat",
+    "VideoRequest",
+    "VideoResolution",
+    "VideoResponse",
     "Word",
     "deltas_of",
     "sniff",

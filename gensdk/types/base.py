@@ -40,10 +40,14 @@ __all__ = [
     "unique",
 ]
 
-Ability = Literal["text", "image", "speech", "transcribe", "embed", "moderate"]
+Ability = Literal[
+    "text", "image", "speech", "music", "transcribe", "video", "embed", "moderate",
+]  # fmt: skip
 """What a model can be asked to do; the same words as the client's verbs."""
 
-ABILITIES: tuple[Ability, ...] = ("text", "image", "speech", "transcribe", "embed", "moderate")
+ABILITIES: tuple[Ability, ...] = (
+    "text", "image", "speech", "music", "transcribe", "video", "embed", "moderate",
+)  # fmt: skip
 
 Unsupported = Literal["warn", "error", "drop"]
 """What to do with a preference the model cannot honour; what bears meaning is always an error."""

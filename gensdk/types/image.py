@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .base import Ability, Request, Response, Text
 from .media import Media, MediasIn, OwnMedia
@@ -17,6 +17,36 @@ ImageQuality = Literal["auto", "draft", "low", "standard", "medium", "high", "xh
 
 _SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 _RATIO = re.compile(r"[1-9][0-9]{0,2}:[1-9][0-9]{0,2}")
+
+
+def _size_text(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        value = f"{value[0]}x{value[1]}"
+    if value is None or value == "auto":
+        return value
+    match = _SIZE.fullmatch(str(value))
+    if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
+        raise ValueError("size is 'WIDTHxHEIGHT' in pixels (1 to 16384 a side) or 'auto'")
+    return str(value)
+
+
+def _ratio_text(value: str | None) -> str | None:
+    if value is not None and not _RATIO.fullmatch(value):
+        raise ValueError("aspect_ratio is 'WIDTH:HEIGHT', such as '16:9'")
+    return value
+
+
+Size = Annotated[str | None, BeforeValidator(_size_text)]
+"""``"WIDTHxHEIGHT"`` in pixels, ``(width, height)``, or ``"auto"``."""
+
+Ratio = Annotated[str | None, AfterValidator(_ratio_text)]
+"""``"16:9"`` and the like."""
+
+
+def sides(size: str | None) -> tuple[int, int] | None:
+    """Width and height in pixels, None for ``auto`` or unset."""
+    match = _SIZE.fullmatch(size or "")
+    return (int(match[1]), int(match[2])) if match else None
 
 
 class ImageRequest(Request):
@@ -48,8 +78,8 @@ class ImageRequest(Request):
     prompt: Text = ""
     images: MediasIn = ()
     mask: OwnMedia | None = None
-    size: str | None = None
-    aspect_ratio: str | None = None
+    size: Size = None
+    aspect_ratio: Ratio = None
     n: Annotated[int, Field(ge=1, le=100)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     quality: ImageQuality | None = None
@@ -64,25 +94,6 @@ class ImageRequest(Request):
     moderation: Literal["auto", "low", "strict"] | None = None
     user_id: Text | None = None
 
-    @field_validator("size", mode="before")
-    @classmethod
-    def _size_text(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and len(value) == 2:
-            value = f"{value[0]}x{value[1]}"
-        if value is None or value == "auto":
-            return value
-        match = _SIZE.fullmatch(str(value))
-        if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
-            raise ValueError("size is 'WIDTHxHEIGHT' in pixels (1 to 16384 a side) or 'auto'")
-        return str(value)
-
-    @field_validator("aspect_ratio")
-    @classmethod
-    def _ratio_text(cls, value: str | None) -> str | None:
-        if value is not None and not _RATIO.fullmatch(value):
-            raise ValueError("aspect_ratio is 'WIDTH:HEIGHT', such as '16:9'")
-        return value
-
     @model_validator(mode="after")
     def _fits_together(self) -> ImageRequest:
         if not self.prompt.strip() and not self.images:
@@ -96,8 +107,7 @@ class ImageRequest(Request):
     @property
     def dimensions(self) -> tuple[int, int] | None:
         """Width and height in pixels, None for ``auto`` or unset."""
-        match = _SIZE.fullmatch(self.size or "")
-        return (int(match[1]), int(match[2])) if match else None
+        return sides(self.size)
 
 
 class ImageResponse(Response):

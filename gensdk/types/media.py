@@ -44,6 +44,7 @@ EXTENSIONS: dict[str, str] = {
     "audio/pcm": "pcm",
     "video/mp4": "mp4",
     "video/webm": "webm",
+    "video/quicktime": "mov",
     "application/pdf": "pdf",
     "application/json": "json",
     "text/plain": "txt",
@@ -69,6 +70,7 @@ _MEDIA_TYPE = re.compile(
 _FTYP_BRANDS: dict[bytes, str] = {
     b"M4A ": "audio/mp4", b"M4B ": "audio/mp4", b"avif": "image/avif", b"avis": "image/avif",
     b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heic",
+    b"qt  ": "video/quicktime",
 }  # fmt: skip
 
 

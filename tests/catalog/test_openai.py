@@ -167,7 +167,8 @@ def test_rows_are_dated_and_cited() -> None:
 
 
 def test_defaults_cover_every_ability_and_end_with_their_model() -> None:
-    assert {row.ability for row in DEFAULTS if row.provider == "openai"} == set(ABILITIES)
+    made = {row.ability for row in DEFAULTS if row.provider == "openai"}
+    assert made == set(ABILITIES) - {"music", "video"}  # OpenAI has no models of these
     for row in DEFAULTS:
         end = lifecycle(row.provider, row.model)
         assert row.until == (end.retired_on if end else None)

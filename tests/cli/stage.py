@@ -17,7 +17,19 @@ from typing import Any
 from gensdk.errors import StreamInterruptedError
 from gensdk.spec import Capabilities, Context
 from gensdk.testing import ScriptedBackend, say
-from gensdk.types import Finished, TextDelta, TextRequest, TextResponse
+from gensdk.types import (
+    CancelOutcome,
+    Finished,
+    JobHandle,
+    JobState,
+    Media,
+    Request,
+    Response,
+    TextDelta,
+    TextRequest,
+    TextResponse,
+    VideoResponse,
+)
 
 scripted: list[ScriptedBackend] = []
 
@@ -45,13 +57,18 @@ def create(name: str) -> ScriptedBackend | Stage:
 
 
 class Stage:
-    """Streams by the name of the model: echo, evil, slow, stuck, endless, cut, loading."""
+    """Streams by the name of the model: echo, evil, slow, stuck, endless, cut, loading.
+
+    ``film`` makes videos as jobs, ``endless-film`` goes on for ever.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._loads = False
 
     def capabilities(self, model: str) -> Capabilities:
+        if model.endswith("film"):
+            return Capabilities(abilities=frozenset({"video"}), jobs=frozenset({"video"}))
         return Capabilities(abilities=frozenset({"text"}), streams=frozenset({"text"}), local=True)
 
     async def aclose(self) -> None:
@@ -76,6 +93,24 @@ class Stage:
         except BaseException:
             _mark("stream closed")
             raise
+
+    async def start(self, request: Request, context: Context) -> JobHandle:
+        return JobHandle(id="job-1", data={"looks": 0})
+
+    async def poll(self, handle: JobHandle, context: Context) -> JobState:
+        self._looks = getattr(self, "_looks", 0) + 1
+        if context.model == "film" and self._looks > 2:
+            return JobState(status="succeeded")
+        return JobState(status="running", progress=0.25, poll_after_s=0.05)
+
+    async def collect(
+        self, handle: JobHandle, request: Request | None, context: Context
+    ) -> Response:
+        return VideoResponse(videos=(Media(data=b"\0\0\0\x18ftypisomfilm"),))
+
+    async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
+        _mark("job cancelled")
+        return "stopped"
 
     async def _load(self) -> None:
         """Load for ever, in a thread that nothing can stop, as inside an engine's own code."""

@@ -75,6 +75,30 @@ def test_interrupt_keeps_the_text_and_closes(plugins: Path, in_folder: Path) -> 
     assert marks.read_text(encoding="utf-8") == "stream closed\nbackend closed\n"
 
 
+def test_a_video_shows_how_far_its_job_is(env: dict[str, str], in_folder: Path) -> None:
+    with OnTerminal(
+        "video", "x", "-m", "stage:film", "-o", "a.mp4", env=env, cwd=in_folder
+    ) as shown:
+        assert shown.end() == 0
+    assert "filming: running 25%" in shown.screen
+    assert "a.mp4" in shown.screen
+    assert (in_folder / "a.mp4").read_bytes().endswith(b"film")
+
+
+def test_interrupt_cancels_the_job_and_says_so(plugins: Path, in_folder: Path) -> None:
+    marks = in_folder / "marks"
+    env = environment(plugins, STAGE_MARKS=str(marks))
+    work = ("video", "x", "-m", "stage:endless-film", "-o", "a.mp4")
+    with OnTerminal(*work, env=env, cwd=in_folder) as shown:
+        shown.until("running 25%")
+        shown.interrupt()
+        assert shown.end() == 130
+    assert "the job was cancelled and does not run any more (job job-1)" in shown.screen
+    assert shown.screen.endswith("interrupted\n")
+    assert marks.read_text(encoding="utf-8") == "job cancelled\nbackend closed\n"
+    assert not (in_folder / "a.mp4").exists()
+
+
 def test_a_second_interrupt_leaves_what_cannot_be_cancelled(plugins: Path, in_folder: Path) -> None:
     marks = in_folder / "marks"
     env = environment(plugins, STAGE_MARKS=str(marks))

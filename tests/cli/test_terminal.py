@@ -439,7 +439,10 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"gensdk {gensdk.__version__}\n"
     assert main(["-h"]) == 0
     listed = capsys.readouterr().out
-    for name in ("text", "image", "speech", "transcribe", "embed", "moderate", "models", "doctor"):
+    for name in (
+        "text", "image", "speech", "music", "transcribe", "video", "embed", "moderate", "models",
+        "doctor",
+    ):  # fmt: skip
         assert f" {name} " in listed
         assert main([name, "--help"]) == 0
         assert "--debug" in capsys.readouterr().out

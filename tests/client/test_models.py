@@ -247,7 +247,7 @@ async def test_a_default_that_names_itself(monkeypatch: pytest.MonkeyPatch) -> N
         await where(models={"text": "text"})
 
 
-@pytest.mark.parametrize("ability", ABILITIES)
+@pytest.mark.parametrize("ability", dict.fromkeys(row.ability for row in DEFAULTS))
 def test_the_catalogue_serves_where_a_key_is_set(ability: Ability) -> None:
     row = next(row for row in DEFAULTS if row.ability == ability)
     if row.until is not None and row.until <= date.today():  # noqa: DTZ011
@@ -262,7 +262,8 @@ def test_without_any_key_the_demo_answers_or_the_error_says_what_to_set(ability:
         return
     with pytest.raises(UnknownModelError) as caught:
         default_model(ability, {"OPENAI_API_KEY": ""})
-    for word in (f"GENSDK_{ability.upper()}_MODEL", "OPENAI_API_KEY", "Client(models={"):
+    keys = {row.key_env for row in DEFAULTS if row.ability == ability}
+    for word in (f"GENSDK_{ability.upper()}_MODEL", "Client(models={", *keys):
         assert word in str(caught.value)
 
 

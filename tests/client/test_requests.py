@@ -22,6 +22,8 @@ from gensdk.types import (
     Message,
     ModerationRequest,
     ModerationResponse,
+    MusicRequest,
+    MusicResponse,
     Request,
     Response,
     SpeechRequest,
@@ -31,6 +33,8 @@ from gensdk.types import (
     TranscriptionRequest,
     TranscriptionResponse,
     Vectors,
+    VideoRequest,
+    VideoResponse,
 )
 from tests.support.scripts import MP3, PNG, client_of, scripted
 from tests.support.values import REQUESTS
@@ -39,12 +43,15 @@ PARAMETERS: dict[type[Request], Any] = {
     TextRequest: _parameters.TextParameters,
     ImageRequest: _parameters.ImageParameters,
     SpeechRequest: _parameters.SpeechParameters,
+    MusicRequest: _parameters.MusicParameters,
+    VideoRequest: _parameters.VideoParameters,
     TranscriptionRequest: _parameters.TranscriptionParameters,
     EmbedRequest: _parameters.EmbedParameters,
     ModerationRequest: _parameters.ModerationParameters,
 }
 POSITIONAL = {
     TextRequest: {"prompt", "output"}, ImageRequest: {"prompt"}, SpeechRequest: {"text"},
+    MusicRequest: {"prompt"}, VideoRequest: {"prompt"},
     TranscriptionRequest: {"audio"}, EmbedRequest: {"inputs"}, ModerationRequest: {"inputs"},
 }  # fmt: skip
 
@@ -74,6 +81,8 @@ async def sent(verb: str, *given: Any, **parameters: Any) -> Any:
         "text": TextResponse(),
         "image": ImageResponse(),
         "speech": SpeechResponse(audio=Media(data=b"x")),
+        "music": MusicResponse(audio=Media(data=b"x")),
+        "video": VideoResponse(videos=(Media(data=b"x"),)),
         "transcribe": TranscriptionResponse(text="x"),
         "embed": EmbedResponse(vectors=Vectors.of([[1.0]])),
         "moderate": ModerationResponse(),
@@ -97,6 +106,10 @@ async def test_paths_and_bytes_become_media(files: Path) -> None:
     assert (await sent("transcribe", URL("https://x.example/a.mp3"))).audio.url.endswith("a.mp3")
     assert (await sent("image", "x", images=picture)).images == (Media.read(picture),)
     assert (await sent("image", "x", images=PNG)).images == (Media(data=PNG),)
+    assert (await sent("music", "x", reference_audio=sound)).reference_audio == Media.read(sound)
+    shot = await sent("video", first_frame=picture, references=[PNG], video=b"film")
+    assert (shot.first_frame, shot.references) == (Media.read(picture), (Media(data=PNG),))
+    assert shot.video == Media(data=b"film")
     assert (await sent("moderate", images=(picture,))).images == (Media.read(picture),)
 
 
@@ -245,6 +258,8 @@ async def test_a_request_from_json_is_run(request_: Request) -> None:
         "text": TextResponse(),
         "image": ImageResponse(),
         "speech": SpeechResponse(audio=Media(data=b"x")),
+        "music": MusicResponse(audio=Media(data=b"x")),
+        "video": VideoResponse(videos=(Media(data=b"x"),)),
         "transcribe": TranscriptionResponse(text="x"),
         "embed": EmbedResponse(vectors=Vectors.of([[1.0], [2.0]])),
         "moderate": ModerationResponse(),

@@ -128,7 +128,7 @@ def test_what_it_knows() -> None:
 def test_a_client_that_nobody_closed_says_so_and_ends() -> None:
     made: list[ScriptedBackend] = [ScriptedBackend("x", name="theirs")]
     client = gensdk.SyncClient()
-    client._client._registry._made["theirs"] = made[0]
+    client._client._calls.registry._made["theirs"] = made[0]
     client.text("x", model="theirs:m")
     (thread,) = [one for one in threading.enumerate() if one.name == "gensdk-sync"]
     kept = [client]
@@ -146,7 +146,7 @@ def test_what_fails_at_the_end_is_told() -> None:
             raise OSError("stuck")
 
     client = gensdk.SyncClient()
-    client._client._registry._made["theirs"] = Stuck("x", name="theirs")
+    client._client._calls.registry._made["theirs"] = Stuck("x", name="theirs")
     client.text("x", model="theirs:m")
     with pytest.raises(OSError, match="stuck"):
         client.close()

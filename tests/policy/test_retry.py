@@ -43,10 +43,12 @@ from gensdk.types import (
     ImageResponse,
     Media,
     ModerationResponse,
+    MusicResponse,
     SpeechResponse,
     TextDelta,
     TranscriptionResponse,
     Vectors,
+    VideoResponse,
 )
 from tests.support.scripts import (
     PNG,
@@ -63,12 +65,14 @@ ANSWERS: dict[Ability, Step] = {
     "text": "fine",
     "image": ImageResponse(images=(Media(data=PNG),)),
     "speech": SpeechResponse(audio=Media(data=b"ID3\x04\x00")),
+    "music": MusicResponse(audio=Media(data=b"ID3\x04\x00")),
     "transcribe": TranscriptionResponse(text="fine"),
+    "video": VideoResponse(videos=(Media(data=b"film"),)),
     "embed": EmbedResponse(vectors=Vectors.of([[1.0]])),
     "moderate": ModerationResponse(),
 }
 TEXT_LIKE: tuple[Ability, ...] = ("text", "transcribe", "embed", "moderate")
-PAID: tuple[Ability, ...] = ("image", "speech")
+PAID: tuple[Ability, ...] = ("image", "speech", "music", "video")
 
 Make = Callable[[], GenSDKError]
 TABLE: list[tuple[str, Make, int, int]] = [

@@ -325,7 +325,7 @@ def test_the_nearest_setting_wins() -> None:
 @pytest.mark.parametrize("ability", ABILITIES)
 async def test_every_ability_has_finite_clocks(ability: Any) -> None:
     phases = Timeouts().phases(ability)
-    assert all(0 < getattr(phases, name) < 1000 for name in phases.__dataclass_fields__)
+    assert all(0 < getattr(phases, name) <= 1200 for name in phases.__dataclass_fields__)
     assert phases.attempt <= phases.total
 
 

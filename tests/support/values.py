@@ -24,6 +24,8 @@ from gensdk.types import (
     Message,
     ModerationRequest,
     ModerationResponse,
+    MusicRequest,
+    MusicResponse,
     OutputSchema,
     PrivateData,
     ReasoningPart,
@@ -47,6 +49,8 @@ from gensdk.types import (
     Usage,
     Vectors,
     Verdict,
+    VideoRequest,
+    VideoResponse,
     Word,
 )
 from gensdk.types.message import empty_media
@@ -143,6 +147,7 @@ COMMON: dict[str, Any] = {
     "provider_details": {"__class__": {"__init__": [1, 2.5, None, "x"]}, "text": "mine"},
 }
 PICTURE = Media(data=b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+CLIP = Media(data=b"\0\0\0\x18ftypisom" + bytes(range(64)))
 SOUND = Media(data=bytes(range(256)), media_type="audio/pcm", sample_rate=24000)
 
 REQUESTS: tuple[Request, ...] = (
@@ -166,6 +171,15 @@ REQUESTS: tuple[Request, ...] = (
         size=(1024, 512), seed=2**63 - 1,
     ),
     SpeechRequest(text="hello", voice="coral", speed=1.25, format="wav"),
+    MusicRequest(
+        prompt="calm piano", lyrics="la", duration_s=8.5, bpm=90, key="C minor",
+        reference_audio=SOUND, sample_rate=44100,
+    ),
+    VideoRequest(
+        prompt="a boat", first_frame=PICTURE, last_frame=URL("https://x.example/c.png"),
+        references=(PICTURE,), duration_s=4, aspect_ratio="16:9", resolution="720p", fps=24,
+        audio=False, strength=0.5,
+    ),
     TranscriptionRequest(audio=SOUND, timestamps="word", keywords=("gensdk",)),
     EmbedRequest(inputs=("a", "b"), dimensions=8, task="query"),
     ModerationRequest(inputs="a", images=(PICTURE,)),
@@ -198,5 +212,7 @@ RESPONSES: tuple[Response, ...] = (
     ModerationResponse(
         verdicts=(Verdict(flagged=True, categories=("x",), scores={"x": 0.9}),), **COMMON
     ),
+    MusicResponse(audio=SOUND, duration_s=8.5, seed=3, lyrics="la", **COMMON),
+    VideoResponse(videos=(CLIP, CLIP), duration_s=4, fps=24, seed=3, **COMMON),
 )
 RETIRED_ON = date(2026, 9, 24)

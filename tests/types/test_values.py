@@ -25,6 +25,7 @@ from gensdk.types import (
     Message,
     ModerationRequest,
     ModerationResponse,
+    MusicRequest,
     PrivateData,
     ReasoningDelta,
     ReasoningPart,
@@ -46,6 +47,7 @@ from gensdk.types import (
     Usage,
     Vectors,
     Verdict,
+    VideoRequest,
     deltas_of,
     tool_call_part,
     unique,
@@ -84,10 +86,27 @@ NO_SPEECH: list[dict[str, Any]] = [
         {}, {"text": ""}, {"text": " "}, {"text": "x", "speed": 0.2}, {"text": "x", "speed": NAN},
         {"text": "x", "format": "mid"}, {"text": "x", "sample_rate": 1},
 ]  # fmt: skip
+NO_MUSIC: list[dict[str, Any]] = [
+        {}, {"prompt": " ", "lyrics": " "}, {"prompt": "x", "duration_s": 0},
+        {"prompt": "x", "duration_s": INF}, {"prompt": "x", "bpm": 5}, {"prompt": "x", "steps": 0},
+        {"prompt": "x", "instrumental": True, "lyrics": "la"}, {"prompt": "x", "format": "mid"},
+        {"prompt": "x", "reference_audio": "a.mp3"}, {"prompt": "x", "guidance_scale": NAN},
+]  # fmt: skip
+NO_VIDEO: list[dict[str, Any]] = [
+        {}, {"prompt": " "}, {"prompt": "x", "duration_s": 0}, {"prompt": "x", "duration_s": NAN},
+        {"prompt": "x", "size": "big"}, {"prompt": "x", "aspect_ratio": "wide"},
+        {"prompt": "x", "size": "8x8", "aspect_ratio": "1:1"}, {"prompt": "x", "resolution": "8p"},
+        {"prompt": "x", "size": "8x8", "resolution": "720p"}, {"prompt": "x", "fps": 0},
+        {"prompt": "x", "strength": 0.5}, {"prompt": "x", "n": 0}, {"prompt": "x", "n": 17},
+        {"prompt": "x", "first_frame": "a.png"}, {"prompt": "x", "references": "a.png"},
+        {"prompt": "x", "video": Media(data=b"")}, {"prompt": "x", "format": "avi"},
+]  # fmt: skip
 WRONG: list[tuple[type[Request], dict[str, Any]]] = [
     *((TextRequest, given) for given in NO_TEXT),
     *((ImageRequest, given) for given in NO_IMAGE),
     *((SpeechRequest, given) for given in NO_SPEECH),
+    *((MusicRequest, given) for given in NO_MUSIC),
+    *((VideoRequest, given) for given in NO_VIDEO),
     (TranscriptionRequest, {"audio": "a.mp3"}), (TranscriptionRequest, {"audio": Media(data=b"")}),
     (TranscriptionRequest, {"audio": SOUND, "temperature": NAN}),
     (TranscriptionRequest, {"audio": SOUND, "timestamps": "letter"}),

@@ -13,7 +13,9 @@ from gensdk.types import (
     EmbedResponse,
     ImageEvent,
     ImageResponse,
+    JobProgress,
     ModerationResponse,
+    MusicResponse,
     Response,
     SpeechEvent,
     SpeechResponse,
@@ -21,6 +23,7 @@ from gensdk.types import (
     TextRequest,
     TextResponse,
     TranscriptionResponse,
+    VideoResponse,
 )
 
 
@@ -36,6 +39,8 @@ async def plain(client: gensdk.Client) -> None:
     assert_type(await client.text("x", output={"type": "object"}), TextResponse[Any])
     assert_type(await client.image("x", size=(8, 8)), ImageResponse)
     assert_type(await client.speech("x", voice="coral"), SpeechResponse)
+    assert_type(await client.music("x", bpm=90), MusicResponse)
+    assert_type(await client.video("x", size=(8, 8)), VideoResponse)
     assert_type(await client.transcribe(Path("a.mp3")), TranscriptionResponse)
     assert_type(await client.embed(["a", "b"]), EmbedResponse)
     assert_type(await client.moderate("x"), ModerationResponse)
@@ -69,6 +74,19 @@ async def streams(client: gensdk.Client) -> None:
         async for chunk in sounds.chunks:
             assert_type(chunk, bytes)
         assert_type(await sounds.result(), SpeechResponse)
+
+
+async def jobs(client: gensdk.Client, sync: gensdk.SyncClient) -> None:
+    job = await client.start_video("x", first_frame=Path("a.png"))
+    assert_type(job, gensdk.Job[VideoResponse])
+    async for progress in job:
+        assert_type(progress, JobProgress)
+    assert_type(await job.result(deadline_s=5), VideoResponse)
+    assert_type(await client.start_music("x"), gensdk.Job[MusicResponse])
+    assert_type(client.job(job.to_json()), gensdk.Job[Any])
+    assert_type(sync.start_video("x").result(), VideoResponse)
+    for progress in sync.start_music("x"):
+        assert_type(progress, JobProgress)
 
 
 def synchronous(client: gensdk.SyncClient) -> None:

@@ -54,7 +54,6 @@ SPEECH = _kind("speech model", "speech.model", "speech", streams=True)
 TRANSCRIPTION = _kind("transcription model", "transcription.model", "transcribe")
 ENCODER = _kind("encoder", "embedding.model", "embed")
 CLASSIFIER = _kind("classifier", "moderation.model", "moderate")
-UNKNOWN = _kind("model of a kind gensdk does not run", "")
 
 _PIPELINES: tuple[tuple[re.Pattern[str], Kind], ...] = ((re.compile(r""), IMAGE),)
 """Pipeline classes of diffusers 0.42 by name; the first row that matches wins."""
@@ -79,7 +78,7 @@ _ENDINGS: tuple[tuple[re.Pattern[str], Kind], ...] = (
 def kind_of(folder: Path) -> Kind:
     """Say what the model in a folder is for; reads one small file.
 
-    A folder without a readable configuration is ``UNKNOWN``: loading it says what is wrong.
+    A folder without a readable configuration is ``ANY``: loading it says what is wrong.
     """
     pipeline = _read(folder / "model_index.json")
     if pipeline is not None:
@@ -87,7 +86,7 @@ def kind_of(folder: Path) -> Kind:
         return next(kind for pattern, kind in _PIPELINES if pattern.search(name))
     configuration = _read(folder / "config.json")
     if configuration is None:
-        return UNKNOWN
+        return ANY
     if (folder / "modules.json").is_file():  # sentence-transformers
         return ENCODER
     return _transformers_kind(configuration)

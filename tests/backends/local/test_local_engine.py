@@ -19,7 +19,7 @@ from gensdk.backends.local import LocalBackend
 from gensdk.backends.local.delivery import Mailbox
 from gensdk.backends.local.engine import Engine, EngineStoppedError
 from gensdk.backends.local.safety import ModelFolder
-from gensdk.backends.local.text.model import LoadedModel
+from gensdk.backends.local.worker import Worker
 from gensdk.errors import (
     ClientClosedError,
     ModelLoadError,
@@ -285,7 +285,7 @@ async def test_an_engine_that_ends_takes_no_calls(llama: Path, backend: LocalBac
     def find(check: Any) -> ModelFolder:
         raise ValueError("nothing to load")
 
-    def load(folder: ModelFolder, check: Any) -> LoadedModel:
+    def load(folder: ModelFolder, check: Any) -> Worker[Any]:
         raise AssertionError("it was not found")
 
     engine = Engine("m", find, load, max_active=1, max_waiting=1)

@@ -1,0 +1,302 @@
+"""Between the verbs and the pipeline: settings, names, contexts. Nothing here knows a vendor."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from gensdk import _pipeline
+from gensdk._downloads import Downloads
+from gensdk._given import (
+    CallSettings,
+    hooks_of,
+    media_of,
+    retry_of,
+    timeouts_of,
+    unsupported_of,
+)
+from gensdk._inputs import build_request, read_media
+from gensdk._jobs import Door, Job, check_job_backend, read_handle
+from gensdk._registry import Registry
+from gensdk._resolve import ModelLike, Resolved, Resolver, Way
+from gensdk.errors import (
+    ClientClosedError,
+    InvalidRequestError,
+    InvalidResponseError,
+)
+from gensdk.policy import (
+    Call,
+    CallStarted,
+    Hook,
+    Hop,
+    Limit,
+    OpenJob,
+    OpenStream,
+    Phases,
+    Retry,
+    Route,
+    Timeouts,
+    emitter,
+    observe_job,
+)
+from gensdk.spec import METHODS, STREAM_METHODS, Backend, Context
+from gensdk.types import Attempt, JobHandle, Request, Response, Unsupported
+
+if TYPE_CHECKING:
+    from gensdk.toolkit import MediaPolicy
+
+__all__ = ["Calls"]
+
+OutputT = TypeVar("OutputT")
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+class Calls:
+    """What the verbs of one client share: its settings, its backends and its pipeline."""
+
+    def __init__(
+        self,
+        *,
+        models: Mapping[str, ModelLike] | None,
+        backends: Mapping[str, Backend] | None,
+        timeouts: Timeouts | float | None,
+        retry: Retry | None,
+        limit: Limit | Mapping[str, Limit] | None,
+        media: MediaPolicy | None,
+        hooks: Iterable[Hook],
+        unsupported: Unsupported,
+    ) -> None:
+        """Keep the settings; see ``gensdk.Client``."""
+        self._unsupported = unsupported_of(unsupported)
+        self.registry = Registry(backends)
+        self.resolver = Resolver(models, self.registry)
+        self._timeouts = timeouts_of(timeouts)
+        self._retry = _first(retry_of(retry), Retry())
+        self._emit = emitter(hooks_of(hooks))
+        self._downloads = Downloads(media_of(media))
+        self._step = _pipeline.build(self._invoke, limit=limit)
+        self._closing = _Closing()
+
+    def check(self) -> None:
+        """Raise ``ClientClosedError`` once it is closed."""
+        self._closing.check()
+
+    async def aclose(self) -> None:
+        """Close the backends and the downloader, once."""
+        if self._closing.closed:
+            return
+        self._closing.closed = True
+        try:
+            await self.registry.aclose()
+        finally:
+            await self._downloads.aclose()
+
+    def changed(
+        self,
+        timeouts: Timeouts | float | None,
+        retry: Retry | None,
+        unsupported: Unsupported | None,
+        hooks: Iterable[Hook] | None,
+    ) -> Self:
+        """A copy with other settings; all the rest is shared."""
+        changes: dict[str, Any] = {}
+        if timeouts is not None:
+            changes["_timeouts"] = timeouts_of(timeouts).over(self._timeouts)
+        if retry is not None:
+            changes["_retry"] = retry_of(retry)
+        if unsupported is not None:
+            changes["_unsupported"] = unsupported_of(unsupported)
+        if hooks is not None:
+            changes["_emit"] = emitter(hooks_of(hooks))
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
+
+    # --------------------------------------------------------------------------- the ways
+    async def request(
+        self, kind: type[Any], values: dict[str, Any], parameters: Mapping[str, Any]
+    ) -> tuple[Any, CallSettings]:
+        """The request and the settings of a verb's arguments; files are read."""
+        self.check()
+        given = {**values, **parameters}
+        model = given.pop("model", None)
+        timeouts, retry = given.pop("timeouts", None), given.pop("retry", None)
+        settings = CallSettings.of(model, timeouts, retry)
+        if isinstance(model, str):
+            given["model"] = model
+        return build_request(kind, await read_media(given)), settings
+
+    async def answer(
+        self, request: Request, settings: CallSettings, kind: type[OutputT]
+    ) -> OutputT:
+        """The whole answer; what runs as a job is waited for."""
+        outcome = await self._step(self._call(request, settings, "answer"))
+        if isinstance(outcome, OpenJob):
+            outcome = await self._opened(outcome, request).answer()
+        if not isinstance(outcome, kind):
+            raise InvalidResponseError(f"the backend answered with {type(outcome).__name__}")
+        return outcome
+
+    async def open(self, request: Request, settings: CallSettings) -> OpenStream[Any]:
+        """A stream whose first output has arrived."""
+        outcome = await self._step(self._call(request, settings, "stream"))
+        return cast("OpenStream[Any]", outcome)
+
+    async def start(
+        self, request: Request, settings: CallSettings, kind: type[ResponseT]
+    ) -> Job[ResponseT]:
+        """A job that the provider has taken on."""
+        outcome = await self._step(self._call(request, settings, "start"))
+        return Job(self._opened(cast("OpenJob", outcome), request), kind, self.check)
+
+    def job(self, given: object, request: Request | None, settings: CallSettings) -> Job[Any]:
+        """A job that was started before, here or elsewhere; asks nobody."""
+        self.check()
+        handle = read_handle(given)
+        if request is not None and not handle.is_of(request):
+            raise InvalidRequestError(f"job {handle.id!r:.80} was started with another request")
+        backend = self.registry.backend(handle.provider)
+        check_job_backend(backend, handle)
+        hop = Hop(backend, handle.provider, handle.model, backend.capabilities(handle.model))
+        call = self._taken_up(hop, handle, request, settings)
+        opened = observe_job(call, OpenJob(call, handle))
+        opened.begin = lambda: call.emit(
+            CallStarted(call.id, call.ability, (str(hop),), False, call.request.tag)
+        )
+        return Job(self._opened(opened, request), Response, self.check)
+
+    # ---------------------------------------------------------------------------- inside
+    def resolve(self, request: Request, settings: CallSettings, way: Way) -> Resolved:
+        """The hops of a request."""
+        self.check()
+        if not isinstance(request, Request):
+            raise InvalidRequestError(f"{request!r:.80} is no request; see gensdk.types")
+        model: Any = settings.model if settings.model is not None else request.model
+        resolved = self.resolver.resolve(model, request.ability, way)
+        if request.options:
+            self.resolver.check_options(request.options, resolved)
+        return resolved
+
+    def phases(self, resolved: Resolved, settings: CallSettings, request: Request) -> Phases:
+        """The clocks of a call."""
+        timeouts = settings.timeouts.over(resolved.route.timeouts).over(self._timeouts)
+        return timeouts.phases(request.ability)
+
+    def _call(self, request: Request, settings: CallSettings, way: Way) -> Call:
+        resolved = self.resolve(request, settings, way)
+        phases = self.phases(resolved, settings, request)
+        clock = asyncio.get_running_loop().time
+        now = clock()
+        return Call(
+            ability=request.ability,
+            request=request,
+            streaming=way == "stream",
+            hops=resolved.hops,
+            route=resolved.route,
+            retry=_first(settings.retry, resolved.route.retry, self._retry),
+            phases=phases,
+            clock=clock,
+            started=now,
+            started_at=datetime.now(UTC),
+            deadline=min(now + phases.total, settings.until),
+            emit=self._emit,
+            unsupported=request.unsupported or self._unsupported,
+            attempts=list(resolved.passed_over),
+        )
+
+    def _taken_up(
+        self, hop: Hop, handle: JobHandle, request: Request | None, settings: CallSettings
+    ) -> Call:
+        """The call of a job that was started before: it began when the job did."""
+        now = datetime.now(UTC)
+        began = min(handle.created_at or now, now)
+        clock = asyncio.get_running_loop().time
+        start = Attempt(
+            provider=hop.provider,
+            model=hop.model,
+            outcome="ok",
+            request_id=handle.id,
+            billed="no" if hop.facts.local else "maybe",
+        )
+        call = Call(
+            ability=handle.ability,
+            request=request or Request(),
+            streaming=False,
+            hops=(hop,),
+            route=Route(str(hop)),
+            retry=_first(settings.retry, self._retry),
+            phases=settings.timeouts.over(self._timeouts).phases(handle.ability),
+            clock=clock,
+            started=clock() - (now - began).total_seconds(),
+            started_at=began,
+            deadline=math.inf,
+            emit=self._emit,
+            unsupported=(request and request.unsupported) or self._unsupported,
+            attempts=[start],
+        )
+        call.hop = hop
+        call.idempotency_key = handle.idempotency_key
+        return call
+
+    def _opened(self, job: OpenJob, request: Request | None) -> OpenJob:
+        """Give a job its way to the backend."""
+        hop = job.call.here
+        context = partial(self._context, job.call, job.call.phases.connect)
+        job.door = Door(hop.backend, job.handle, request and _at(hop, request), context)
+        return job
+
+    def _invoke(self, call: Call) -> Any:
+        """Call the backend's method: the one place where the pipeline meets a backend."""
+        hop = call.here
+        context = self._context(call, min(call.phases.connect, call.left_s))
+        names = STREAM_METHODS if call.streaming else METHODS
+        name = "start" if call.starts_job else names[call.ability]
+        return getattr(hop.backend, name)(_at(hop, call.request), context)
+
+    def _context(self, call: Call, connect_s: float) -> Context:
+        hop = call.here
+        return Context(
+            model=hop.model,
+            provider=hop.provider,
+            connect_s=connect_s,
+            read_s=max(call.phases.attempt, call.phases.idle),
+            unsupported=call.unsupported,
+            idempotency_key=call.idempotency_key,
+            fetch=partial(self._downloads.fetch, call.retry),
+            collect=partial(self._downloads.collect, call.retry),
+        )
+
+
+def _at(hop: Hop, request: Request) -> Request:
+    """A request as a hop's backend reads it.
+
+    Options under the name an account is registered by are put under the backend's own name.
+    """
+    name = hop.backend.name
+    if not request.options or hop.provider == name or hop.provider not in request.options:
+        return request
+    options = {**request.options, name: request.options[hop.provider]}
+    return request.model_copy(update={"options": options})
+
+
+def _first(*values: Retry | None) -> Retry:
+    """The first that was given."""
+    return next(value for value in values if value is not None)
+
+
+class _Closing:
+    """Whether the client is closed; shared by the copies of ``with_options``."""
+
+    __slots__ = ("closed",)
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def check(self) -> None:
+        if self.closed:
+            raise ClientClosedError("this client is closed; make a new gensdk.Client()")

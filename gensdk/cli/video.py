@@ -1,0 +1,111 @@
+"""``gensdk video``: make a video into a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .files import VIDEO_FORMATS, check_target, format_of
+from .guard import guard, in_loop
+from .inputs import model_of, whole_text
+from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, VerboseFlag
+from .saved import report
+from .session import open_client
+from .summary import tell
+from .terminal import Flags, Terminal
+
+__all__ = ["register"]
+
+
+Prompt = Annotated[
+    list[str] | None, typer.Argument(help="What happens; '-' or nothing reads stdin.")
+]
+Duration = Annotated[float | None, typer.Option("--duration", help="Length in seconds.")]
+Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels, or auto.")]
+Ratio = Annotated[str | None, typer.Option("--aspect-ratio", help="WIDTH:HEIGHT, such as 16:9.")]
+Resolution = Annotated[str | None, typer.Option(help="360p to 1440p, or 4k.")]
+Rate = Annotated[float | None, typer.Option("--fps", help="Frames per second.")]
+Count = Annotated[int | None, typer.Option("-n", min=1, max=16, help="Number of videos.")]
+Seed = Annotated[int | None, typer.Option(help="Repeatable video, where possible.")]
+Negative = Annotated[str | None, typer.Option("--negative", help="What not to show.")]
+Sound = Annotated[bool | None, typer.Option("--audio/--no-audio", help="With or without sound.")]
+First = Annotated[
+    Path | None,
+    typer.Option("--first-frame", exists=True, dir_okay=False, help="Picture to begin with."),
+]
+Last = Annotated[
+    Path | None,
+    typer.Option("--last-frame", exists=True, dir_okay=False, help="Picture to end with."),
+]
+References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference", exists=True, dir_okay=False, help="Picture of who appears; repeatable."
+    ),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option("--edit", exists=True, dir_okay=False, help="Video to start from."),
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="mp4, webm, mov or gif; else the suffix's.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("video")(video)
+
+
+def video(
+    output: OutputFile,
+    prompt: Prompt = None,
+    model: Models = None,
+    duration: Duration = None,
+    size: Size = None,
+    aspect_ratio: Ratio = None,
+    resolution: Resolution = None,
+    fps: Rate = None,
+    count: Count = None,
+    seed: Seed = None,
+    negative: Negative = None,
+    audio: Sound = None,
+    first_frame: First = None,
+    last_frame: Last = None,
+    reference: References = None,
+    edit: Source = None,
+    file_format: Format = None,
+    as_json: JsonFlag = False,
+    timeout: Seconds = None,
+    verbose: VerboseFlag = False,
+    quiet: QuietFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Make a video of a prompt; prints the file's name. Ctrl-C cancels the provider's job."""
+
+    def body(terminal: Terminal) -> int:
+        check_target(output, count=count or 1, as_json=as_json)
+        parameters = {
+            "model": model_of(model), "duration_s": duration, "size": size, "n": count,
+            "aspect_ratio": aspect_ratio, "resolution": resolution, "fps": fps, "seed": seed,
+            "negative_prompt": negative, "audio": audio, "first_frame": first_frame,
+            "last_frame": last_frame, "references": reference or None, "video": edit,
+            "format": format_of(output, file_format, VIDEO_FORMATS), "timeouts": timeout,
+        }  # fmt: skip
+        words = whole_text(prompt)
+        return in_loop(_film(terminal, words, output, parameters, as_json))
+
+    guard(Flags(verbose, quiet, debug), body)
+
+
+async def _film(
+    terminal: Terminal, prompt: str, output: Path, parameters: dict[str, Any], as_json: bool
+) -> int:
+    async with open_client(terminal) as client:
+        with terminal.waiting("filming", bar=True):
+            response = await client.video(prompt, **parameters)
+    report(terminal, response, output, response.videos, "videos", as_json=as_json)
+    tell(terminal, response)
+    return 0
