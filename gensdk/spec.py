@@ -74,6 +74,7 @@ __all__ = [
     "JobWatchBackend",
     "ModerationBackend",
     "MusicBackend",
+    "PreparedBackend",
     "SpeechBackend",
     "SpeechStreamBackend",
     "TextBackend",
@@ -195,6 +196,19 @@ class Backend(Protocol):
 
 BackendFactory = Callable[[str], Backend]
 """What an entry point of the group ``gensdk.backends`` names: provider name -> backend."""
+
+
+@runtime_checkable
+class PreparedBackend(Protocol):
+    """Has models that must be brought into memory before they answer.
+
+    Asked before every attempt at a model whose capabilities say ``local``; the clock of the attempt
+    starts afterwards. So loading is bounded by the call's total time and not by the attempt's.
+    """
+
+    async def make_ready(self, model: str) -> None:
+        """Return once the model can answer, at once where it can already; errors as in a call."""
+        ...
 
 
 @dataclass(frozen=True)

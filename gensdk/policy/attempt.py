@@ -54,7 +54,7 @@ class Attempter:
             call.sending = False
 
     async def _whole(self, call: Call) -> Outcome:
-        async with _recorded(call) as record, _clock(call, call.phases.attempt, "attempt"):
+        async with _recorded(call) as record, _readied(call, call.phases.attempt, "attempt"):
             response: Response = await self._invoke(call)
             if not isinstance(response, Response):
                 raise InvalidResponseError(f"the backend answered with {type(response).__name__}")
@@ -65,7 +65,7 @@ class Attempter:
         seconds, phase = min(
             (call.phases.first_output, _FIRST_OUTPUT), (call.phases.attempt, _ATTEMPT)
         )
-        async with _recorded(call) as record, _clock(call, seconds, phase):
+        async with _recorded(call) as record, _readied(call, seconds, phase):
             handle = await self._invoke(call)
             if not isinstance(handle, JobHandle):
                 raise InvalidResponseError(f"the backend answered with {type(handle).__name__}")
@@ -77,7 +77,7 @@ class Attempter:
         async with _recorded(call) as record:
             events = self._invoke(call)
             try:
-                async with _clock(call, call.phases.first_output, "first_output"):
+                async with _readied(call, call.phases.first_output, "first_output"):
                     first = await anext(events, None)
                 if first is None:
                     raise StreamInterruptedError("the stream ended before any output")
@@ -166,6 +166,20 @@ async def _recorded(call: Call) -> AsyncIterator[_Record]:
         raise
     if not record.streaming:
         record.add("ok")
+
+
+@asynccontextmanager
+async def _readied(call: Call, seconds: float, phase: Phase) -> AsyncIterator[None]:
+    """Run an attempt's clock once its model is in memory: loading has the call's total time.
+
+    A model on this machine may take minutes to load and seconds to answer; one clock for both
+    would have to be too long for the answer or too short for the load.
+    """
+    make_ready = getattr(call.here.backend, "make_ready", None) if call.here.facts.local else None
+    if make_ready is not None:
+        await make_ready(call.here.model)
+    async with _clock(call, seconds, phase):
+        yield
 
 
 @asynccontextmanager

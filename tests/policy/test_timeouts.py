@@ -20,9 +20,9 @@ from gensdk.errors import (
 )
 from gensdk.policy.stream import Watch
 from gensdk.policy.timeouts import DEFAULTS
-from gensdk.testing import Pause
+from gensdk.testing import Pause, ScriptedBackend
 from gensdk.types import ABILITIES, AudioChunk, TextDelta
-from tests.support.scripts import ONCE, ask, client_of, nothing_left, partial_of, scripted
+from tests.support.scripts import ONCE, ask, client_of, facts, nothing_left, partial_of, scripted
 
 TINY = 0.02
 NEVER = math.inf
@@ -338,3 +338,35 @@ def test_a_client_takes_seconds_or_timeouts(given: Any) -> None:
 async def test_a_rate_limit_within_the_total_is_waited_for() -> None:
     backend = scripted(RateLimitError("x", retry_after=0.001), "fine")
     assert (await client_of(backend).text("x", timeouts=5.0)).text == "fine"
+
+
+class Sleepy(ScriptedBackend):
+    """Its model takes a while to come into memory."""
+
+    made_ready: int = 0
+
+    async def make_ready(self, model: str) -> None:
+        assert model == "m"
+        self.made_ready += 1
+        await asyncio.sleep(3 * TINY)
+
+
+@pytest.mark.parametrize("local", [True, False])
+async def test_loading_is_no_part_of_a_local_attempt(local: bool) -> None:
+    backend = Sleepy("fine", "fine", name="a", capabilities=facts(local=local))
+    client = client_of(backend, retry=ONCE)
+    reply = await client.text("x", timeouts=Timeouts(attempt=TINY))
+    assert reply.text == "fine"
+    async with client.stream_text("x", timeouts=Timeouts(first_output=TINY)) as stream:
+        assert (await stream.result()).text == "fine"
+    assert backend.made_ready == (2 if local else 0)
+    nothing_left()
+
+
+async def test_loading_is_bounded_by_the_total() -> None:
+    backend = Sleepy("fine", name="a", capabilities=facts(local=True))
+    client = client_of(backend, retry=ONCE)
+    with pytest.raises(TimedOutError) as caught:
+        await client.text("x", timeouts=Timeouts(total=TINY))
+    assert caught.value.phase == "total"
+    nothing_left()
