@@ -60,9 +60,12 @@ def load(
     folder: ModelFolder, choice: DeviceChoice, check: Check, limits: WorkerLimits
 ) -> Worker[Any]:
     """Load a model and the scheduler that serves it; errors as in ``load_model``."""
+    from .batching import BatchScheduler
+    from .generation import is_batchable
     from .scheduler import RoundRobinScheduler
 
-    return RoundRobinScheduler(load_model(folder, choice, check), limits)
+    model = load_model(folder, choice, check)
+    return (BatchScheduler if is_batchable(model) else RoundRobinScheduler)(model, limits)
 
 
 def load_model(folder: ModelFolder, choice: DeviceChoice, check: Check) -> LoadedModel:

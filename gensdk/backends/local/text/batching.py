@@ -1,0 +1,376 @@
+"""All calls of a model in one batch: they join and leave between steps.
+
+One step lets every running row choose its next token in one forward pass, and then reads prompts
+of calls that wait, up to ``READ_TOKENS`` tokens: so those who already get their answers never wait
+for more than that, and a new call gets its first token in the step that has read its prompt. A
+prompt that is longer than that shares a step with short ones, so that they need not wait for it.
+
+When memory runs out, stored beginnings go first, then the youngest rows: they are read again later
+with what they have said so far, and go on where they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from gensdk.errors import LocalError
+
+from ..failures import is_device_failure, is_out_of_memory
+from ..job import Event
+from ..worker import Desk, WorkerFacts, WorkerLimits
+from .job import TextJob
+from .model import LoadedModel
+from .plan import Plan
+from .prefix import Prefix, PrefixStore, shared_tokens
+from .reading import Piece, first_of, joined, pass_facts, read
+from .row import Row
+from .sampling import sample
+from .slots import KeysValues, Slots
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["READ_TOKENS", "BatchScheduler"]
+
+CallT = TypeVar("CallT", bound=Hashable)
+
+READ_TOKENS = 512
+"""Prompt tokens read in one step."""
+
+_PASSES_AT_FIRST = 3
+"""Times that many, while more calls wait than run: a fuller batch is worth a short stall."""
+
+_PREFIX_BYTES = 256 * 2**20
+_WORTH_SHARING = 64
+"""Tokens in common from which a prompt waits until another one's beginning is read."""
+_ROWS = 256
+_STEPS_TO_RECOVER = 64
+
+
+@dataclass(slots=True, eq=False)
+class _Line(Generic[CallT]):
+    """A candidate in the batch: ``ids`` are prompt and answer, the last one not yet read."""
+
+    call: CallT
+    row: Row
+    ids: list[int]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting(Generic[CallT]):
+    """A text to be read, and the rows that go on from its end."""
+
+    call: CallT
+    ids: list[int]
+    lines: list[_Line[CallT]]
+    prefix: Prefix | None = None
+    done: int = 0
+    known: int = 0
+    parts: KeysValues = field(default_factory=list)
+    looked: int = -1
+    alone: bool = False
+
+    @property
+    def left(self) -> int:
+        """Tokens still to be read."""
+        return len(self.ids) - self.done
+
+    def restart(self) -> None:
+        """Give up what was read so far."""
+        self.prefix, self.done, self.known, self.parts, self.looked = None, 0, 0, [], -1
+
+
+class BatchScheduler(Generic[CallT]):
+    """Serves a model whose cache is plain keys and values."""
+
+    def __init__(self, model: LoadedModel, limits: WorkerLimits) -> None:
+        """Serve one model."""
+        self._model = model
+        self._limits = limits
+        self._asks = pass_facts(model.network)
+        self._calls: dict[CallT, Plan] = {}
+        self._lines: list[_Line[CallT]] = []
+        self._waiting: list[_Waiting[CallT]] = []
+        self._slots = Slots()
+        quarter = None if limits.memory_bytes is None else limits.memory_bytes // 4
+        self._store = PrefixStore(_PREFIX_BYTES if quarter is None else quarter)
+        self._most_rows = _ROWS
+        self._steps = 0
+        self._served: tuple[CallT, ...] = ()
+        self.tokens_read = 0
+
+    @property
+    def facts(self) -> WorkerFacts:
+        """What was loaded, and where."""
+        model = self._model
+        return WorkerFacts(model.device, model.dtype, model.parameters, model.weight_bytes)
+
+    @property
+    def active(self) -> tuple[CallT, ...]:
+        """Calls in progress, oldest first."""
+        return tuple(self._calls)
+
+    @property
+    def room(self) -> int:
+        """How many calls more it can take."""
+        return self._limits.max_active - len(self._calls)
+
+    def admit(self, call: CallT, job: TextJob) -> None:
+        """Tokenize a call's prompt and put it in line to be read."""
+        plan = Plan(self._model, job)
+        self._calls[call] = plan
+        lines = [_Line(call, row, list(plan.ids)) for row in plan.rows]
+        self._waiting.append(_Waiting(call, plan.ids, lines))
+
+    def drop(self, call: CallT) -> None:
+        """Forget a call; its rows leave the batch."""
+        self._mend()
+        self._calls.pop(call, None)
+        self._waiting = [waiting for waiting in self._waiting if waiting.call != call]
+        self._leave([line for line in self._lines if line.call == call])
+        if not self._calls:
+            self._most_rows = _ROWS
+
+    def step(self, desk: Desk[CallT]) -> None:
+        """Let every running row choose a token, then read prompts."""
+        self._recover()
+        for work in (self._decode, self._read):
+            if not self._wanted(desk):
+                return
+            try:
+                work(desk)
+            except Exception as error:
+                short = is_out_of_memory(error)
+                if is_device_failure(error) or (short and not self._hopeless()):
+                    raise
+                for call in self._served:
+                    if call in self._calls:
+                        self.drop(call)
+                        desk.fail(call, error)
+
+    def shrink(self) -> bool:
+        """Give up stored beginnings, then the younger half of the rows, to be read again later."""
+        held = self._store.memory_bytes or any(waiting.parts for waiting in self._waiting)
+        self._store.clear()
+        for waiting in self._waiting:
+            waiting.restart()
+        if held or self._mend():
+            return True
+        self._most_rows = max(1, (len(self._lines) or len(self._served)) // 2)
+        young = self._lines[self._most_rows :]
+        self._leave(young)
+        self._read_again(young)
+        return True
+
+    def _mend(self) -> bool:
+        """Read all rows again where memory ran out while their buffers were moved."""
+        if self._slots.sound:
+            return False
+        lost, self._lines = self._lines, []
+        self._slots.clear()
+        self._read_again(lost)
+        return True
+
+    def _read_again(self, lines: Sequence[_Line[CallT]]) -> None:
+        """Put rows in line, in front, to go on where they were."""
+        again = [_Waiting(line.call, line.ids, [line]) for line in lines]
+        self._waiting = [*again, *self._waiting]
+
+    def _wanted(self, desk: Desk[CallT]) -> bool:
+        """Whether anybody waits for another pass; nobody does when the engine is to end."""
+        return any(map(desk.wanted, self._calls))
+
+    def _hopeless(self) -> bool:
+        """Whether one row alone has everything there is, and it is not enough."""
+        kept = self._store.memory_bytes or any(waiting.parts for waiting in self._waiting)
+        rows = max(len(self._lines), len(self._served))
+        return not kept and rows <= 1 and self._slots.sound
+
+    def _recover(self) -> None:
+        self._steps += 1
+        if self._most_rows < _ROWS and self._steps % _STEPS_TO_RECOVER == 0:
+            self._most_rows += 1
+
+    # -------------------------------------------------------------------------- running rows
+    def _decode(self, desk: Desk[CallT]) -> None:
+        if not self._lines:
+            return
+        self._served = tuple(dict.fromkeys(line.call for line in self._lines))
+        self._slots.make_room_for_step()
+        scores = self._forward()
+        self._slots.advance()
+        self._choose(desk, self._lines, scores)
+        self._leave([line for line in self._lines if self._is_over(line)])
+
+    def _is_over(self, line: _Line[CallT]) -> bool:
+        return line.row.finish_reason is not None or line.call not in self._calls
+
+    def _forward(self) -> Tensor:
+        """Scores of every running row, float32 ``[rows, vocabulary]``."""
+        import torch
+
+        model, slots = self._model, self._slots
+        ids = torch.tensor([[line.ids[-1]] for line in self._lines], device=model.device)
+        options: dict[str, Any] = {"past_key_values": slots.cache()}
+        visible = slots.visible(model.device)
+        if visible is not None:
+            options["attention_mask"] = visible[:, None, None] if self._asks.masks else visible
+        if self._asks.positions:
+            options["position_ids"] = slots.positions(model.device)
+        output = model.network(input_ids=ids, use_cache=True, return_dict=True, **options)
+        scores: Tensor = output.logits[:, -1].float()
+        return scores
+
+    def _choose(self, desk: Desk[CallT], lines: Sequence[_Line[CallT]], scores: Tensor) -> None:
+        """Choose a token for each line, and leave what comes of it on the desk."""
+        sound = self._sound(desk, lines, scores)
+        chosen = [line for line, good in zip(lines, sound, strict=True) if good]
+        if len(chosen) < len(lines):
+            scores = scores[[n for n, good in enumerate(sound) if good]]
+        tokens = sample(scores, [line.row.sampler for line in chosen]) if chosen else []
+        events: dict[CallT, list[Event]] = {}
+        for line, token, raw in zip(chosen, tokens, scores, strict=True):
+            plan = self._calls.get(line.call)
+            if plan is None:  # failed at another of its rows
+                continue
+            line.ids.append(token)
+            try:
+                events.setdefault(line.call, []).extend(line.row.push(token, raw, plan.limit))
+            except Exception as error:  # noqa: BLE001  # the desk decides what it means
+                self._calls.pop(line.call)
+                desk.fail(line.call, error)
+        self._post(desk, events)
+
+    def _sound(
+        self, desk: Desk[CallT], lines: Sequence[_Line[CallT]], scores: Tensor
+    ) -> list[bool]:
+        """Which rows have scores that are numbers; the calls of the others fail."""
+        good: list[bool] = scores.amax(dim=-1).isfinite().tolist()
+        for line, fine in zip(lines, good, strict=True):
+            if not fine and self._calls.pop(line.call, None) is not None:
+                desk.fail(line.call, _no_numbers())
+        return [fine and line.call in self._calls for line, fine in zip(lines, good, strict=True)]
+
+    def _post(self, desk: Desk[CallT], events: dict[CallT, list[Event]]) -> None:
+        for call, made in events.items():
+            plan = self._calls.get(call)
+            if plan is None:
+                continue
+            if plan.finished:
+                made.append(plan.ended())
+                del self._calls[call]
+            desk.post(call, made)
+
+    def _leave(self, lines: Sequence[_Line[CallT]]) -> None:
+        """Take rows out of the batch; the last one takes the number of one that leaves."""
+        gone = {id(line) for line in lines}
+        for number in range(len(self._lines) - 1, -1, -1):
+            if id(self._lines[number]) in gone:
+                self._slots.leave(number)
+                self._lines[number] = self._lines[-1]
+                self._lines.pop()
+        if gone:
+            self._slots.give_back()
+
+    # ------------------------------------------------------------------------ reading prompts
+    def _read(self, desk: Desk[CallT]) -> None:
+        many = len(self._waiting) > len(self._lines)
+        budget = _PASSES_AT_FIRST * READ_TOKENS if many else READ_TOKENS
+        while (
+            budget > 0 and self._wanted(desk) and (group := self._group(min(budget, READ_TOKENS)))
+        ):
+            self._served = tuple(waiting.call for waiting in group)
+            part = min(budget, READ_TOKENS)
+            pieces = [Piece(w.ids[w.done : w.done + part], w.done) for w in group]
+            head = group[0]
+            before = head.parts or first_of(head.prefix, head.done)
+            scores, found = read(self._model, self._asks, pieces, before)
+            if len(group) > 1 and not bool(scores.isfinite().all()):
+                for waiting in group:  # one of them spoils the others
+                    waiting.alone = True
+                continue
+            size = sum(len(piece.ids) for piece in pieces)
+            budget -= size
+            self.tokens_read += size
+            for waiting, piece, made in zip(group, pieces, found, strict=True):
+                waiting.parts = joined(before, made)
+                waiting.done += len(piece.ids)
+            if not head.left:
+                self._begin(desk, group, scores)
+
+    def _group(self, budget: int) -> list[_Waiting[CallT]]:
+        """The texts of the next pass: short ones with the same beginning, or part of a long one."""
+        if len(self._lines) >= self._most_rows:
+            return []
+        short = [w for w in self._waiting if self._look_up(w).left <= READ_TOKENS and not w.parts]
+        long = next((w for w in self._waiting if w.left > READ_TOKENS or w.parts), None)
+        if long is not None:
+            if budget < READ_TOKENS:
+                return [long]
+            budget //= 2
+        group: list[_Waiting[CallT]] = []
+        others = [w for w in self._waiting if w.parts]
+        rows, size = len(self._lines), 0
+        for waiting in short:
+            if any(_gains(waiting, other) for other in (*others, *group)):
+                continue
+            alike = not group or (
+                waiting.prefix is group[0].prefix
+                and waiting.done == group[0].done
+                and not waiting.alone
+            )
+            fits = rows + len(waiting.lines) <= max(self._most_rows, len(waiting.lines))
+            if not fits:
+                break  # whoever came first goes first
+            if alike and size + waiting.left <= budget:
+                group.append(waiting)
+                rows, size = rows + len(waiting.lines), size + waiting.left
+                if waiting.alone or not self._asks.masks:
+                    break
+        return group or ([] if long is None else [long])
+
+    def _look_up(self, waiting: _Waiting[CallT]) -> _Waiting[CallT]:
+        if not waiting.parts and waiting.looked != self._store.version:
+            waiting.looked = self._store.version
+            waiting.prefix, waiting.known = self._store.find(waiting.ids)
+            waiting.done = waiting.known
+        return waiting
+
+    def _begin(self, desk: Desk[CallT], group: Sequence[_Waiting[CallT]], scores: Tensor) -> None:
+        """Let the rows of texts that were read choose their first token and join the batch."""
+        import torch
+
+        lines = [line for waiting in group for line in waiting.lines]
+        counts = torch.tensor([len(waiting.lines) for waiting in group], device=scores.device)
+        self._choose(desk, lines, scores.repeat_interleave(counts, dim=0))
+        self._waiting = [waiting for waiting in self._waiting if waiting not in group]
+        for number, waiting in enumerate(group):
+            left = [line for line in waiting.lines if not self._is_over(line)]
+            try:
+                for line in left:
+                    self._slots.join(waiting.parts)
+                    self._lines.append(line)
+            except Exception:
+                later = [line for other in group[number + 1 :] for line in other.lines]
+                lost = [line for line in (*left, *later) if line not in self._lines]
+                self._read_again([line for line in lost if not self._is_over(line)])
+                raise
+            if len(waiting.ids) - waiting.known >= _WORTH_SHARING:
+                self._store.add(waiting.ids, waiting.parts)
+
+
+def _gains(waiting: _Waiting[Any], other: _Waiting[Any]) -> bool:
+    """Whether a text should wait until the beginning it shares with another has been read."""
+    return (
+        other is not waiting
+        and shared_tokens(waiting.ids, other.ids) - waiting.done >= _WORTH_SHARING
+    )
+
+
+def _no_numbers() -> LocalError:
+    return LocalError(
+        "the model gives scores that are no numbers; try LocalBackend(dtype='float32'), else its "
+        "weights are damaged"
+    )

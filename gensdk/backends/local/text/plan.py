@@ -1,0 +1,124 @@
+"""A call before its first step: its prompt in tokens, its bounds, its candidates, still empty."""
+
+from __future__ import annotations
+
+import secrets
+
+from gensdk.errors import ContextLengthError, InvalidRequestError
+
+from ..job import Adaptation
+from .chat import Prompt, build_prompt
+from .job import Ended, TextJob
+from .model import LoadedModel
+from .row import Row
+from .sampling import RowSampler, SamplingParameters
+
+__all__ = ["DEFAULT_MAX_TOKENS", "Plan"]
+
+DEFAULT_MAX_TOKENS = 512
+"""New tokens where the request names no bound and the context has room for them."""
+
+_CHARACTERS_PER_TOKEN = 256  # no tokenizer packs more on average: refuse before tokenizing
+
+
+class Plan:
+    """What is to be done for one call.
+
+    Attributes:
+        ids: The prompt.
+        limit: New tokens at most.
+        rows: The candidates.
+    """
+
+    def __init__(self, model: LoadedModel, job: TextJob) -> None:
+        """Tokenize the prompt and prepare the rows.
+
+        Raises:
+            ContextLengthError: The prompt leaves no room for an answer.
+            InvalidRequestError: The request does not fit this model.
+        """
+        self._model = model
+        self._prompt = prompt = _checked_prompt(model, job)
+        self.ids: list[int] = list(prompt.ids)
+        self.limit, self._notes = _token_limit(model, job, len(prompt.ids))
+        parameters = model.defaults.complete(job.sampling)
+        self._reproducible = parameters.greedy or job.sampling.seed is not None
+        self.rows = _rows(model, job, prompt, parameters)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row has ended."""
+        return all(row.finish_reason is not None for row in self.rows)
+
+    def ended(self) -> Ended:
+        """The result, once every row has ended."""
+        return Ended(
+            rows=tuple(row.result() for row in self.rows),
+            prompt_tokens=len(self.ids),
+            reproducible=self._reproducible,
+            device=self._model.device,
+            dtype=self._model.dtype,
+            adaptations=(*self._prompt.adaptations, *self._notes),
+        )
+
+
+def _checked_prompt(model: LoadedModel, job: TextJob) -> Prompt:
+    size = sum(len(turn.text) for turn in job.turns)
+    if model.context_tokens and size > model.context_tokens * _CHARACTERS_PER_TOKEN:
+        raise ContextLengthError(
+            f"a prompt of {size} characters cannot fit a context of {model.context_tokens} tokens"
+        )
+    prompt = build_prompt(model.tokenizer, job, model.context_tokens)
+    if max(prompt.ids) >= model.vocabulary:
+        raise InvalidRequestError(
+            "the tokenizer makes tokens the model does not know; they belong to different models"
+        )
+    biased = job.sampling.logit_bias or {}
+    unknown = [token for token in biased if not 0 <= token < model.vocabulary]
+    if unknown:
+        raise InvalidRequestError(
+            f"logit_bias: token {unknown[0]} is outside the vocabulary of {model.vocabulary}",
+            param="logit_bias",
+        )
+    return prompt
+
+
+def _token_limit(
+    model: LoadedModel, job: TextJob, prompt: int
+) -> tuple[int, tuple[Adaptation, ...]]:
+    wanted = job.max_tokens or DEFAULT_MAX_TOKENS
+    if model.context_tokens is None:
+        return wanted, ()
+    room = model.context_tokens - prompt
+    if room < 1:
+        raise ContextLengthError(
+            f"the prompt has {prompt} tokens, the model's context {model.context_tokens}; shorten "
+            "the prompt"
+        )
+    if job.max_tokens is None or job.max_tokens <= room:
+        return min(wanted, room), ()
+    message = f"prompt and max_tokens exceed the context of {model.context_tokens} tokens"
+    return room, (Adaptation("max_tokens", message, room),)
+
+
+def _rows(
+    model: LoadedModel, job: TextJob, prompt: Prompt, parameters: SamplingParameters
+) -> list[Row]:
+    seed = secrets.randbits(63) if job.sampling.seed is None else job.sampling.seed
+    return [
+        Row(
+            index,
+            model,
+            job,
+            prompt,
+            RowSampler(
+                parameters,
+                seed=seed,
+                row=index,
+                vocabulary=model.vocabulary,
+                device=model.device,
+                prompt=prompt.ids,
+            ),
+        )
+        for index in range(job.sampling.n)
+    ]

@@ -1,0 +1,101 @@
+"""One candidate: from chosen tokens to text, and when it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gensdk.types import FinishReason, TokenLogprob
+
+from ..job import Event
+from .chat import Prompt
+from .detokenize import detokenizer
+from .job import Delta, RowResult, TextJob
+from .model import LoadedModel
+from .sampling import RowSampler, logprobs_of
+from .stopping import StopScanner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Row"]
+
+
+class Row:
+    """One candidate: from chosen tokens to text, and when it ends."""
+
+    __slots__ = (
+        "_begun", "_logprobs", "_model", "_pieces", "_prompt", "_stops", "_streams", "_text",
+        "_tokens", "_wanted", "finish_reason", "index", "sampler",
+    )  # fmt: skip
+
+    def __init__(
+        self, index: int, model: LoadedModel, job: TextJob, prompt: Prompt, sampler: RowSampler
+    ) -> None:
+        """Begin an empty answer."""
+        self.index = index
+        self.sampler = sampler
+        self.finish_reason: FinishReason | None = None
+        self._model = model
+        self._prompt = prompt
+        self._streams = job.streams
+        self._wanted = job.logprobs
+        self._stops = StopScanner((*job.stop, *prompt.stops))
+        self._text = detokenizer(model.tokenizer, prompt.ids if prompt.continues else ())
+        self._begun = not prompt.strips_start
+        self._pieces: list[str] = []
+        self._tokens = 0
+        self._logprobs: list[tuple[int, TokenLogprob]] = []
+
+    def push(self, token: int, scores: Tensor, limit: int) -> list[Event]:
+        """Take the row's next token, chosen from raw ``scores``; ``limit`` bounds the answer."""
+        self._tokens += 1
+        if token in self._model.end_ids:
+            return self._end("stop")
+        if self._wanted is not None:
+            self._note_logprob(token, scores)
+        text = self._stops.feed(self._stripped(self._text.push(token)))
+        events = self._show(text)
+        if self._stops.found is not None:
+            implied = self._stops.found in self._prompt.stops
+            return events + self._end("stop" if implied else "stop_sequence")
+        if self._tokens >= limit:
+            return events + self._end("length")
+        return events
+
+    def result(self) -> RowResult:
+        """The candidate, once it has ended."""
+        end = self._stops.shown if self._stops.found else None
+        logprobs = tuple(entry for at, entry in self._logprobs if end is None or at < end)
+        return RowResult(
+            text="".join(self._pieces),
+            finish_reason=self.finish_reason or "unknown",
+            tokens=self._tokens,
+            logprobs=logprobs if self._wanted is not None else None,
+        )
+
+    def _end(self, reason: FinishReason) -> list[Event]:
+        self.finish_reason = reason
+        return self._show(self._stops.flush())
+
+    def _show(self, text: str) -> list[Event]:
+        if not text:
+            return []
+        self._pieces.append(text)
+        return [Delta(self.index, text)] if self._streams else []
+
+    def _stripped(self, text: str) -> str:
+        if self._begun:
+            return text
+        text = text.lstrip()
+        self._begun = bool(text)
+        return text
+
+    def _note_logprob(self, token: int, scores: Tensor) -> None:
+        logprob, top = logprobs_of(scores, token, self._wanted or 0)
+        decode = self._model.tokenizer.decode
+        entry = TokenLogprob(
+            token=decode([token]),
+            logprob=logprob,
+            alternatives=tuple((decode([other]), value) for other, value in top),
+        )
+        self._logprobs.append((self._stops.received, entry))

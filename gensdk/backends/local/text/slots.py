@@ -1,0 +1,231 @@
+"""Keys and values of the rows that run together: one dense buffer, every row ends at one column.
+
+Rows have different lengths and no padding of their own: a row of length ``n`` fills the ``n``
+columns before the common end, and the columns to its left are masked. So one step appends one
+column for all rows, joining is a copy, leaving moves the last row into the gap, and when the
+longest row leaves, the columns only it needed are given up without copying anything. The buffer
+doubles when it is full and halves when three quarters of it are unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["KeysValues", "SlotLayer", "Slots", "size_of"]
+
+KeysValues = list[tuple["Tensor", "Tensor"]]
+"""For each layer keys and values, ``[1, heads, tokens, width]``."""
+
+_LEAST_COLUMNS = 64
+
+
+class SlotLayer:
+    """One layer of the buffer, with the face of a transformers cache layer.
+
+    ``update`` writes the new column and shows all that the step may look at.
+    """
+
+    is_compileable = False
+    is_croppable = False
+    is_sliding = False
+    is_initialized = True
+
+    def __init__(self, slots: Slots, keys: Tensor, values: Tensor) -> None:
+        """Keep buffers ``[rows, heads, columns, width]``."""
+        self._slots = slots
+        self.keys = keys
+        self.values = values
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Write one column for every row; returns keys and values up to it."""
+        slots = self._slots
+        rows, start, end = len(slots.lengths), slots.start, slots.end
+        self.keys[:rows, :, end] = key_states[:, :, 0]
+        self.values[:rows, :, end] = value_states[:, :, 0]
+        return self.keys[:rows, :, start : end + 1], self.values[:rows, :, start : end + 1]
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """The buffers are there from the start: nothing is left to do."""
+
+    def get_seq_length(self) -> int:
+        """Columns in use."""
+        return self._slots.width
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Columns a step looks at, and where they begin."""
+        return self._slots.width + query_length, 0
+
+    def get_max_length(self) -> int:
+        """There is no maximum."""
+        return -1
+
+
+@cache
+def _layer_class() -> type[SlotLayer]:
+    """The layer as a kind of transformers' own, which is what a transformers cache asks for."""
+    from transformers.cache_utils import CacheLayerMixin
+
+    return type("SlotLayer", (SlotLayer, CacheLayerMixin), {})
+
+
+class Slots:
+    """The rows of a batch and where their keys and values are.
+
+    Attributes:
+        lengths: Tokens of each row that are in the buffer.
+        start: First column in use.
+        end: Column the next step writes.
+        sound: Whether all layers have the same shape; not so after memory ran out in between.
+        layers: The buffers.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no rows and no memory."""
+        self.lengths: list[int] = []
+        self.start = self.end = 0
+        self.sound = True
+        self.layers: list[SlotLayer] = []
+        self._cache: Any = None
+
+    @property
+    def width(self) -> int:
+        """Columns in use: the length of the longest row."""
+        return self.end - self.start
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the buffers."""
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers)
+
+    def cache(self) -> Any:
+        """The buffers as a transformers cache, for one step; there must be room for it."""
+        if self._cache is None:
+            from transformers import Cache
+
+            self._cache = Cache(layers=self.layers)
+        return self._cache
+
+    def join(self, parts: KeysValues) -> int:
+        """Copy a row in; returns its number."""
+        length = parts[0][0].shape[-2]
+        self._make_room(parts, len(self.lengths) + 1, max(self.width, length))
+        row = len(self.lengths)
+        columns = slice(self.end - length, self.end)
+        for layer, (keys, values) in zip(self.layers, parts, strict=True):
+            layer.keys[row, :, columns] = keys[0]
+            layer.values[row, :, columns] = values[0]
+        self.lengths.append(length)
+        self.start = min(self.start, self.end - length)
+        return row
+
+    def leave(self, row: int) -> None:
+        """Forget a row; the last one takes its number.
+
+        What no row uses is zero at all times: a mask hides numbers, but not what is no number.
+        """
+        last = len(self.lengths) - 1
+        used = slice(self.start, self.end)
+        for layer in self.layers:
+            for buffer in (layer.keys, layer.values):
+                if row != last:
+                    buffer[row, :, used] = buffer[last, :, used]
+                buffer[last, :, used] = 0
+        self.lengths[row] = self.lengths[last]
+        self.lengths.pop()
+        if self.lengths:
+            self.start = self.end - max(self.lengths)
+        else:
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget every row and free the memory."""
+        self.lengths, self.layers, self._cache = [], [], None
+        self.start = self.end = 0
+        self.sound = True
+
+    def make_room_for_step(self) -> None:
+        """See to it that one more column can be written."""
+        if self.layers and self.end >= self.layers[0].keys.shape[2]:
+            self._rebuild(self.layers[0].keys.shape[0], self._columns_for(self.width + 1))
+
+    def advance(self) -> None:
+        """Take note that a step has written its column."""
+        self.end += 1
+        self.lengths = [length + 1 for length in self.lengths]
+
+    def give_back(self) -> None:
+        """Halve the buffer where three quarters of its rows are unused."""
+        if self.layers and len(self.lengths) * 4 < self.layers[0].keys.shape[0]:
+            rows = 2 * _doubled(len(self.lengths))  # not the least: one more must not move it again
+            self._rebuild(rows, self._columns_for(self.width + 1))
+
+    def _make_room(self, parts: KeysValues, rows: int, width: int) -> None:
+        if not self.layers:
+            columns = self._columns_for(width + 1)
+            self.layers = [
+                _layer_class()(
+                    self,
+                    keys.new_zeros((_doubled(rows), keys.shape[1], columns, keys.shape[3])),
+                    values.new_zeros((_doubled(rows), values.shape[1], columns, values.shape[3])),
+                )
+                for keys, values in parts
+            ]
+            self.start = self.end = width
+            return
+        held_rows, held_columns = self.layers[0].keys.shape[0], self.layers[0].keys.shape[2]
+        if rows > held_rows or width > self.end:
+            fits = width < held_columns
+            columns = held_columns if fits else self._columns_for(width + 1)
+            self._rebuild(max(held_rows, _doubled(rows)), columns, width)
+
+    def _rebuild(self, rows: int, columns: int, width: int | None = None) -> None:
+        """Move everything into buffers of another size, with ``width`` columns before the end."""
+        used, count = self.width, len(self.lengths)
+        end = max(used, width or used)
+        self.sound = False
+        for layer in self.layers:
+            layer.keys = self._moved(layer.keys, rows, columns, end, count)
+            layer.values = self._moved(layer.values, rows, columns, end, count)
+        self.start, self.end = end - used, end
+        self.sound = True
+
+    def _moved(self, old: Tensor, rows: int, columns: int, end: int, count: int) -> Tensor:
+        new = old.new_zeros((rows, old.shape[1], columns, old.shape[3]))
+        new[:count, :, end - self.width : end] = old[:count, :, self.start : self.end]
+        return new
+
+    @staticmethod
+    def _columns_for(width: int) -> int:
+        return max(_LEAST_COLUMNS, _doubled(width))
+
+    def visible(self, device: str) -> Tensor | None:
+        """Which columns each row may look at in a step, bool ``[rows, columns]``; None for all."""
+        import torch
+
+        shortest = min(self.lengths)
+        if shortest == self.width:
+            return None
+        firsts = torch.tensor([self.width - length for length in self.lengths], device=device)
+        return torch.arange(self.width + 1, device=device) >= firsts.unsqueeze(-1)
+
+    def positions(self, device: str) -> Tensor:
+        """Position of each row's next token, ``[rows, 1]``."""
+        import torch
+
+        return torch.tensor(self.lengths, device=device).unsqueeze(-1)
+
+
+def _doubled(size: int) -> int:
+    return 1 << max(0, size - 1).bit_length()
+
+
+def size_of(parts: Sequence[tuple[Tensor, Tensor]]) -> int:
+    """Bytes of a row's keys and values."""
+    return sum(keys.nbytes + values.nbytes for keys, values in parts)
