@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 from transformers import AutoTokenizer
 
 from gensdk.backends.local import LocalBackend, LocalTextOptions
@@ -256,10 +255,6 @@ async def test_a_bad_template_fails_the_call_alone(
     assert backend.loaded()[0].state == "ready"
 
 
-class Shape(BaseModel):
-    title: str
-
-
 def tool(x: int) -> int:
     """Add."""
     return x
@@ -268,7 +263,6 @@ def tool(x: int) -> int:
 @pytest.mark.parametrize(
     ("prompt", "fields", "name"),
     [
-        ("Hi", {"output": Shape}, "output"),
         ("Hi", {"tools": [tool]}, "tools"),
         ("Hi", {"extra": {"top_a": 1}}, "extra"),
         ([Media(data=PNG, media_type="image/png"), "what?"], {}, "image"),

@@ -33,6 +33,7 @@ class TextJob(Job):
         sampling: What the request says about sampling.
         max_tokens: Upper bound on new tokens, None for the default.
         stop: Strings that end the answer.
+        schema: JSON schema that every candidate must fit, as JSON.
         logprobs: Alternatives per token to report; None reports nothing.
         streams: Whether pieces of text are wanted while they come.
     """
@@ -43,6 +44,7 @@ class TextJob(Job):
     sampling: SamplingWish = field(default_factory=SamplingWish)
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    schema: str | None = None
     logprobs: int | None = None
     streams: bool = False
 

@@ -40,6 +40,7 @@ class LoadedModel:
         takes_logits_to_keep: Whether the forward pass can skip scores nobody reads.
         parameters: Number of weights.
         weight_bytes: Size of the weight files.
+        grammar_tokenizer: The tokenizer as ``grammar`` reads it, once that was needed.
     """
 
     network: Any
@@ -54,6 +55,7 @@ class LoadedModel:
     takes_logits_to_keep: bool
     parameters: int
     weight_bytes: int
+    grammar_tokenizer: Any = None
 
 
 def load(

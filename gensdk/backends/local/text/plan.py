@@ -8,6 +8,7 @@ from gensdk.errors import ContextLengthError, InvalidRequestError
 
 from ..job import Adaptation
 from .chat import Prompt, build_prompt
+from .grammar import constraints_for
 from .job import Ended, TextJob
 from .model import LoadedModel
 from .row import Row
@@ -104,6 +105,7 @@ def _token_limit(
 def _rows(
     model: LoadedModel, job: TextJob, prompt: Prompt, parameters: SamplingParameters
 ) -> list[Row]:
+    constraints = constraints_for(model, job.schema, job.sampling.n)
     seed = secrets.randbits(63) if job.sampling.seed is None else job.sampling.seed
     return [
         Row(
@@ -118,6 +120,7 @@ def _rows(
                 vocabulary=model.vocabulary,
                 device=model.device,
                 prompt=prompt.ids,
+                constraint=constraints[index],
             ),
         )
         for index in range(job.sampling.n)

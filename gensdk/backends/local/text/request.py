@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from gensdk.types import (
 
 from ..job import Final
 from ..options import LocalTextOptions
+from .grammar import closed
 from .job import ChatTurn, Ended, RowResult, TextJob
 from .sampling import SamplingWish
 
@@ -30,10 +32,10 @@ __all__ = ["prepare", "respond"]
 _SUPPORTED = frozenset(
     {
         "prompt", "system", "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop",
-        "presence_penalty", "frequency_penalty", "logit_bias", "n", "logprobs",
+        "presence_penalty", "frequency_penalty", "logit_bias", "n", "logprobs", "output",
     }
 )  # fmt: skip
-_MEANING = frozenset({"output", "tools", "tool_choice"})
+_MEANING = frozenset({"tools", "tool_choice"})
 
 
 def prepare(
@@ -59,6 +61,7 @@ def prepare(
         sampling=_wish(request, options),
         max_tokens=request.max_tokens,
         stop=request.stop or (),
+        schema=None if request.output is None else json.dumps(closed(request.output.json_schema)),
         logprobs=request.logprobs,
         streams=streams,
     )

@@ -58,6 +58,9 @@ class Row:
         if self._stops.found is not None:
             implied = self._stops.found in self._prompt.stops
             return events + self._end("stop" if implied else "stop_sequence")
+        constraint = self.sampler.constraint
+        if constraint is not None and constraint.finished:
+            return events + self._end("stop")
         if self._tokens >= limit:
             return events + self._end("length")
         return events

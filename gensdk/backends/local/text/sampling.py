@@ -18,6 +18,8 @@ from gensdk.errors import LocalError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .grammar import Constraint
+
 __all__ = [
     "RowSampler",
     "SamplingDefaults",
@@ -134,7 +136,7 @@ class SamplingWish:
 class RowSampler:
     """Parameters, random numbers and penalties of one row."""
 
-    __slots__ = ("_bias", "_counts", "_seen", "generator", "parameters")
+    __slots__ = ("_bias", "_counts", "_seen", "constraint", "generator", "parameters")
 
     def __init__(
         self,
@@ -145,11 +147,13 @@ class RowSampler:
         vocabulary: int,
         device: str,
         prompt: Sequence[int],
+        constraint: Constraint | None = None,
     ) -> None:
         """Prepare a row. ``row`` tells the candidates of one request apart."""
         import torch
 
         self.parameters = parameters
+        self.constraint = constraint
         self.generator = torch.Generator("cpu")
         self.generator.manual_seed((seed + row * _SEED_STEP) % 2**63)
         self._bias = self._counts = self._seen = None
@@ -167,7 +171,8 @@ class RowSampler:
     @property
     def adjusts(self) -> bool:
         """Whether the row's scores are changed before anything is chosen."""
-        return not (self._bias is None and self._counts is None and self._seen is None)
+        changes = (self._bias, self._counts, self._seen, self.constraint)
+        return any(change is not None for change in changes)
 
     def adjust(self, scores: Tensor) -> Tensor:
         """Apply bias and penalties to scores ``[vocabulary]``; returns a new tensor."""
@@ -182,10 +187,12 @@ class RowSampler:
         if self._counts is not None:
             scores = scores - self.parameters.frequency_penalty * self._counts
             scores = scores - self.parameters.presence_penalty * (self._counts > 0)
-        return scores
+        return scores if self.constraint is None else self.constraint.allow(scores)
 
     def observe(self, token: int) -> None:
-        """Note a chosen token for the penalties."""
+        """Note a chosen token for the penalties and the constraint."""
+        if self.constraint is not None:
+            self.constraint.take(token)
         if self._counts is not None:
             self._counts[token] += 1
         if self._seen is not None:
