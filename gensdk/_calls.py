@@ -26,6 +26,7 @@ from gensdk._registry import Registry
 from gensdk._resolve import ModelLike, Resolved, Resolver, Way
 from gensdk.errors import (
     ClientClosedError,
+    ConfigurationError,
     InvalidRequestError,
     InvalidResponseError,
 )
@@ -48,6 +49,7 @@ from gensdk.spec import METHODS, STREAM_METHODS, Backend, Context
 from gensdk.types import Attempt, JobHandle, Request, Response, Unsupported
 
 if TYPE_CHECKING:
+    from gensdk.backends.local import LocalModels
     from gensdk.toolkit import MediaPolicy
 
 __all__ = ["Calls"]
@@ -85,6 +87,18 @@ class Calls:
     def check(self) -> None:
         """Raise ``ClientClosedError`` once it is closed."""
         self._closing.check()
+
+    def local(self) -> LocalModels:
+        """The models of the backend ``local``.
+
+        Raises:
+            ConfigurationError: A backend of another kind goes by that name.
+        """
+        self.check()
+        models = getattr(self.registry.backend("local"), "models", None)
+        if models is None:
+            raise ConfigurationError("the backend 'local' of this client is no LocalBackend")
+        return cast("LocalModels", models)
 
     async def aclose(self) -> None:
         """Close the backends and the downloader, once."""

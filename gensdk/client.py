@@ -63,6 +63,7 @@ from gensdk.types import (
 )
 
 if TYPE_CHECKING:
+    from gensdk.backends.local import LocalModels
     from gensdk.toolkit import MediaPolicy
 
 __all__ = ["Client"]
@@ -439,6 +440,11 @@ class Client:
         if not name:
             raise UnknownModelError(f"{model!r}: write 'provider:model'")
         return self._calls.registry.backend(provider).capabilities(name)
+
+    @property
+    def local(self) -> LocalModels:
+        """The models on this machine: prepare, pin, unload and estimate them."""
+        return self._calls.local()
 
     def providers(self) -> list[str]:
         """Names that can stand before the colon of a model."""

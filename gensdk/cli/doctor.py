@@ -46,6 +46,7 @@ class Finding:
     extras: list[machine.Extra]
     devices: list[str]
     cache: machine.Cache
+    models: list[machine.LocalModel]
     config_file: str | None
     defaults: list[inventory.Default]
     proxies: dict[str, str]
@@ -89,6 +90,7 @@ def look(client: gensdk.Client) -> Finding:
         extras=machine.extras(),
         devices=machine.devices(),
         cache=machine.model_cache(),
+        models=machine.local_models(),
         config_file=config,
         defaults=rows,
         proxies=machine.proxies(),
@@ -135,6 +137,10 @@ def _lines(found: Finding) -> Iterator[str]:
     yield "Local models"
     yield from (f"  {line}" for line in found.devices)
     yield f"  {_cache(found.cache)}"
+    yield from columns([
+        (model.name, model.kind, ", ".join(model.abilities) or "not run", _size(model.bytes))
+        for model in found.models
+    ])  # fmt: skip
     yield ""
     yield "Proxies"
     yield from columns(list(found.proxies.items()) or [("none",)])
@@ -166,6 +172,10 @@ def _cache(cache: machine.Cache) -> str:
     if not cache.exists:
         return f"model cache: {cache.folder} (not there yet)"
     return f"model cache: {cache.folder} ({cache.models} models, {cache.bytes / 1e9:.2f} GB)"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def _verdict(found: Finding) -> Iterator[str]:

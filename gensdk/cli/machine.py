@@ -16,10 +16,12 @@ from gensdk.catalog.compatible import OPENAI, PRESETS
 __all__ = [
     "Cache",
     "Extra",
+    "LocalModel",
     "addresses",
     "core_versions",
     "devices",
     "extras",
+    "local_models",
     "model_cache",
     "proxies",
     "python_line",
@@ -54,6 +56,23 @@ class Cache:
     folder: str
     exists: bool
     models: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model that is on this machine already.
+
+    Attributes:
+        name: As in the model slot.
+        kind: What it is.
+        abilities: What it can be asked for; empty where gensdk does not run it.
+        bytes: Size of its weights.
+    """
+
+    name: str
+    kind: str
+    abilities: tuple[str, ...]
     bytes: int
 
 
@@ -98,6 +117,26 @@ def model_cache(environ: Mapping[str, str] = os.environ) -> Cache:
     models = [path for path in folder.glob("models--*") if path.is_dir()]
     size = sum(_size(path) for path in models)
     return Cache(str(folder), folder.is_dir(), len(models), size)
+
+
+def local_models(environ: Mapping[str, str] = os.environ) -> list[LocalModel]:
+    """The built-in models, then those in the hub's cache; their configurations are read."""
+    try:
+        from gensdk.backends.local.cache import CachedModel, cached_models
+        from gensdk.backends.local.kinds import kind_of
+        from gensdk.backends.local.names import BUILT_IN, parse_model
+    except ImportError:
+        return []
+    built_in = [CachedModel(name, Path(parse_model(name).place)) for name in BUILT_IN]
+    found = []
+    for model in (*built_in, *cached_models(_cache_folder(environ))):
+        if not model.folder.is_dir():
+            continue
+        kind = kind_of(model.folder)
+        abilities = tuple(sorted(kind.abilities)) if kind.room else ()
+        what = f"built-in {kind.name}" if model in built_in else kind.name
+        found.append(LocalModel(f"local:{model.name}", what, abilities, model.weight_bytes))
+    return found
 
 
 def proxies(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

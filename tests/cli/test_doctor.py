@@ -341,6 +341,32 @@ def test_model_cache(tmp_path: Path, command: Command, monkeypatch: pytest.Monke
     assert f"model cache: {tmp_path / 'no'} (not there yet)" in command("doctor").out
 
 
+def test_doctor_shows_the_models_that_are_here(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, config in (
+        ("models--acme--writer", {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}),
+        ("models--acme--ears", {"architectures": ["WhisperModel"], "model_type": "whisper"}),
+        ("models--acme--odd", None),
+    ):
+        snapshot = tmp_path / name / "snapshots" / "abc"
+        snapshot.mkdir(parents=True)
+        (tmp_path / name / "refs").mkdir()
+        (tmp_path / name / "refs" / "main").write_text("abc", encoding="ascii")
+        (snapshot / "model.safetensors").write_bytes(b"0" * 2_500_000)
+        if config is not None:
+            (snapshot / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    shown = command("doctor").out
+    assert re.search(r"local:storyteller +built-in causal language model +text +3.0 MB\n", shown)
+    assert re.search(r"local:acme/writer +causal language model +text +2.5 MB\n", shown)
+    assert re.search(r"local:acme/ears +transcription model +transcribe +2.5 MB\n", shown)
+    assert re.search(r"local:acme/odd +model +not run +2.5 MB\n", shown)
+    found = json.loads(command("doctor", "--json").out)["models"]
+    assert {"name": "local:acme/writer", "kind": "causal language model", "abilities": ["text"],
+            "bytes": 2_500_000} in found  # fmt: skip
+
+
 def test_a_blob_that_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = tmp_path / "models--a--b" / "blobs"
     blobs.mkdir(parents=True)
@@ -369,6 +395,8 @@ def test_an_installation_without_metadata(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_the_local_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gensdk.backends.local", None)
+    monkeypatch.setitem(sys.modules, "gensdk.backends.local.cache", None)
+    assert machine.local_models() == []
     (line,) = machine.devices()
     assert line.startswith("the local backend is not part of this installation")
 

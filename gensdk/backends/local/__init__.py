@@ -15,15 +15,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .backend import LocalBackend
     from .device import explain_device
+    from .images.options import LocalImageOptions, Lora
     from .options import LocalTextOptions
+    from .prepare import Estimate, LoadProgress, LocalModels, Preparation
     from .status import ModelStatus
 
-__all__ = ["LocalBackend", "LocalTextOptions", "ModelStatus", "create", "explain_device"]
+__all__ = [
+    "Estimate",
+    "LoadProgress",
+    "LocalBackend",
+    "LocalImageOptions",
+    "LocalModels",
+    "LocalTextOptions",
+    "Lora",
+    "ModelStatus",
+    "Preparation",
+    "create",
+    "explain_device",
+]
 
 _HOMES = {
+    "Estimate": "prepare",
+    "LoadProgress": "prepare",
     "LocalBackend": "backend",
+    "LocalImageOptions": "images.options",
     "LocalTextOptions": "options",
+    "Lora": "images.options",
+    "LocalModels": "prepare",
     "ModelStatus": "status",
+    "Preparation": "prepare",
     "explain_device": "device",
 }
 

@@ -12,92 +12,53 @@ Fields with the same meaning as everywhere keep it. What is this backend's own:
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
-from functools import partial
-from importlib import import_module
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import cached_property
 
-from gensdk.errors import ConfigurationError, ModelLoadError, WorkerCrashedError
+from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import Capabilities, Context
-from gensdk.types import Finished, TextDelta, TextEvent, TextRequest, TextResponse
+from gensdk.types import (
+    CancelOutcome,
+    EmbedRequest,
+    EmbedResponse,
+    Finished,
+    ImageEvent,
+    ImageRequest,
+    ImageResponse,
+    JobHandle,
+    JobState,
+    ModerationRequest,
+    ModerationResponse,
+    Request,
+    Response,
+    TextDelta,
+    TextEvent,
+    TextRequest,
+    TextResponse,
+    VideoRequest,
+)
 
-from .delivery import Mailbox
-from .device import check_names, choose_device, probe
-from .engine import Engine, Ticket
-from .extra import require_packages
-from .job import Event, Failed, Final, Job
-from .kinds import ANY, Kind, kind_of
-from .loading import Check
-from .names import STORYTELLER, ModelReference, is_offline, locate, parse_model
-from .pool import EnginePool
-from .safety import ModelFolder, inspect_folder
-from .status import ModelStatus
-from .worker import Worker, WorkerLimits
+from .auto import chosen, chosen_here, chosen_stream
+from .host import ModelHost
+from .job import Final
+from .names import parse_model
+from .video.local_jobs import LocalJobs
 
 __all__ = ["LocalBackend"]
 
-_CLOSING_SECONDS = 5.0
-_LOGGER = logging.getLogger("gensdk")
 
-
-class LocalBackend:
+class LocalBackend(ModelHost):
     """Models on this machine. One object serves any number of tasks, threads and event loops.
 
     A model is loaded by the first call that names it, off the event loop and once, however many
     calls ask for it together. ``aclose`` ends all work, frees the memory and joins the threads.
+    Settings: see ``ModelHost``.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str = "local",
-        device: str = "auto",
-        dtype: str = "auto",
-        offline: bool | None = None,
-        cache_dir: Path | None = None,
-        models_kept: int = 1,
-        max_active: int = 8,
-        max_waiting: int = 64,
-    ) -> None:
-        """Take settings; nothing is loaded, looked up or started yet.
-
-        Args:
-            name: Provider name.
-            device: ``auto`` (CUDA, then MPS, then the processor), ``cuda[:n]``, ``mps``, ``cpu``.
-            dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-            offline: Never ask the hub; None follows ``HF_HUB_OFFLINE``.
-            cache_dir: The hub's cache, None for its usual place.
-            models_kept: Models kept in memory; an idle one makes room for the next.
-            max_active: Calls of one model that advance together.
-            max_waiting: Calls of one model that may wait; more raise ``OverloadedError``.
-
-        Raises:
-            ConfigurationError: A setting has an impossible value.
-        """
-        check_names(device, dtype)
-        counts = {"models_kept": models_kept, "max_active": max_active, "max_waiting": max_waiting}
-        for setting, value in counts.items():
-            if value < 1:
-                raise ConfigurationError(f"{setting} must be at least 1, not {value}")
-        self._name = name
-        self._device = device
-        self._dtype = dtype
-        self._offline = offline
-        self._cache_dir = cache_dir
-        self._max_active = max_active
-        self._max_waiting = max_waiting
-        self._pool = EnginePool(self._start, kept=models_kept)
-
-    def __repr__(self) -> str:
-        return f"LocalBackend(name={self._name!r}, device={self._device!r}, dtype={self._dtype!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"local:model"``."""
-        return self._name
+    @cached_property
+    def _jobs(self) -> LocalJobs:
+        return LocalJobs(self._name)
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do, from its configuration; all there is for one not yet here."""
@@ -105,10 +66,12 @@ class LocalBackend:
         return Capabilities(
             abilities=kind.abilities,
             streams=kind.streams,
+            jobs=kind.jobs,
             local=True,
-            demo=model == STORYTELLER,
+            demo=parse_model(model).kind == "builtin",
         )
 
+    @chosen("text")
     async def text(self, request: TextRequest, context: Context) -> TextResponse[object]:
         """Answer a text request.
 
@@ -124,6 +87,7 @@ class LocalBackend:
         job, notes = prepare(request, context, self._name, streams=False)
         return respond(await self._run(job, context.model), notes, context.model, self._name)
 
+    @chosen_stream("text")
     async def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[TextEvent]:
         """Stream the answer to a text request; closing the generator ends the work."""
         from .text import prepare, respond
@@ -138,113 +102,82 @@ class LocalBackend:
                     response = respond(event, notes, context.model, self._name)
                     yield Finished(response=response)
 
-    async def preload(self, model: str) -> None:
-        """Load a model before the first call needs it; errors as in ``text``."""
-        await self._run(None, model)
+    @chosen("image")
+    async def image(self, request: ImageRequest, context: Context) -> ImageResponse:
+        """Paint pictures, or edit them; errors as in ``text``."""
+        from .images import fetched, prepare, respond
 
-    def loaded(self) -> tuple[ModelStatus, ...]:
-        """The models in memory or being loaded, the least recently used first."""
-        return self._pool.statuses()
+        job, notes = prepare(await fetched(request, context), context, self._name)
+        return respond(await self._run(job, context.model), notes, context.model, self._name)
 
-    async def unload(self, model: str) -> None:
-        """Let a model finish the calls it has, then free its memory. Unknown ones are ignored."""
-        await _gone(self._pool.release(parse_model(model)))
+    @chosen_stream("image")
+    async def stream_image(
+        self, request: ImageRequest, context: Context
+    ) -> AsyncIterator[ImageEvent]:
+        """Stream previews and pictures; closing the generator ends the work within a step."""
+        from .images import fetched, prepare, respond, shown
 
-    async def aclose(self) -> None:
-        """End all work: running calls fail with ``ClientClosedError``, threads are joined.
-
-        A download or load in progress ends at its next file, weight or stage. What has not ended
-        after five seconds is left to end by itself, with a warning in the log. May be called any
-        number of times, also at once.
-        """
-        await _gone(self._pool.close(), _CLOSING_SECONDS)
-
-    async def _run(self, job: Job | None, model: str) -> Final:
-        async with aclosing(self._events(job, model)) as events:
+        job, notes = prepare(await fetched(request, context), context, self._name, streams=True)
+        async with aclosing(self._events(job, context.model)) as events:
             async for event in events:
                 if isinstance(event, Final):
-                    return event
-        raise WorkerCrashedError("the worker ended without an answer", provider=self._name)
+                    response = respond(event, notes, context.model, self._name)
+                    yield Finished(response=response)
+                elif (seen := shown(event)) is not None:
+                    yield seen
 
-    async def _events(self, job: Job | None, model: str) -> AsyncGenerator[Event, None]:
-        """What comes of a call, up to its final event; closing it gives the call up."""
-        mailbox, ticket = self._submit(job, model)
-        try:
-            while not isinstance(event := _sound(await mailbox.next()), Final):
-                yield event
-        finally:
-            ticket.cancel()
-        yield event
+    @chosen("embed")
+    async def embed(self, request: EmbedRequest, context: Context) -> EmbedResponse:
+        """Turn texts into vectors; errors as in ``text``."""
+        from .embedding import prepare, respond
 
-    def _kind(self, model: str) -> Kind:
-        reference = parse_model(model)
-        return ANY if reference.kind == "hub" else kind_of(Path(reference.place))
+        job, notes = prepare(request, context, self._name)
+        return respond(await self._run(job, context.model), notes, context.model, self._name, job)
 
-    def _submit(self, job: Job | None, model: str) -> tuple[Mailbox, Ticket]:
-        mailbox = Mailbox()
-        return mailbox, self._pool.submit(parse_model(model), job, mailbox)
+    @chosen("moderate")
+    async def moderate(self, request: ModerationRequest, context: Context) -> ModerationResponse:
+        """Judge texts with a classifier; errors as in ``text``."""
+        from .moderation import prepare, respond
 
-    def _start(self, reference: ModelReference) -> Engine:
-        require_packages()
+        job, options, notes = prepare(request, context, self._name)
+        ended = await self._run(job, context.model)
+        return respond(ended, options, notes, context.model, self._name)
 
-        def find(check: Check) -> ModelFolder:
-            offline = is_offline(self._offline)
-            place = locate(reference, offline=offline, cache_dir=self._cache_dir, check=check)
-            check()
-            return inspect_folder(place)
+    async def start(self, request: Request, context: Context) -> JobHandle:
+        """Start a job: a video. It lives in this process, on the loop it was started on.
 
-        def load(folder: ModelFolder, check: Check) -> Worker[Ticket]:
-            kind = kind_of(folder.path)
-            if not kind.room:
-                raise ModelLoadError(f"{folder.path}: gensdk runs no {folder.model_type} models")
-            choice = choose_device(probe(), self._device, self._dtype)
-            check()
-            room = import_module(f".{kind.room}", __package__)
-            worker: Worker[Ticket] = room.load(folder, choice, check, limits)
-            return worker
+        Raises:
+            GenSDKError: As ``text``: what is wrong at once is raised here, not by the job.
+        """
+        from .video import fetched, prepare, respond
 
-        limits = WorkerLimits(max_active=self._max_active)
-
-        return Engine(
-            str(reference),
-            find,
-            load,
-            max_active=self._max_active,
-            max_waiting=self._max_waiting,
+        if not isinstance(request, VideoRequest):
+            raise UnsupportedFeatureError(f"{request.ability} is no job here", provider=self._name)
+        context, told = await chosen_here(self, request.ability, context)
+        model = context.model
+        job, notes = prepare(await fetched(request, context), context, self._name)
+        started = await self._jobs.start(
+            lambda sink: self._submit(job, model, sink),
+            lambda final: told(respond(final, notes, model, self._name)),
         )
+        return JobHandle(id=started, warnings=notes.warnings)
 
+    async def poll(self, handle: JobHandle, context: Context) -> JobState:
+        """Look at a job of this process."""
+        return self._jobs.job(handle).look()
 
-def _sound(event: Event) -> Event:
-    if isinstance(event, Failed):
-        raise event.error
-    return event
+    async def watch(self, handle: JobHandle, context: Context) -> AsyncIterator[JobState]:
+        """Every state of a job of this process as it comes, step by step."""
+        async with aclosing(self._jobs.job(handle).watch()) as states:
+            async for state in states:
+                yield state
 
+    async def collect(
+        self, handle: JobHandle, request: Request | None, context: Context
+    ) -> Response:
+        """What a job of this process made."""
+        return self._jobs.job(handle).response()
 
-async def _gone(engines: Sequence[Engine], seconds: float | None = None) -> None:
-    """Wait until engines have freed their memory, then join their threads."""
-    loop = asyncio.get_running_loop()
-    deadline = None if seconds is None else loop.time() + seconds
-    for engine in engines:
-        stopped = loop.create_future()
-        engine.on_stopped(partial(_settle_soon, stopped))
-        try:
-            async with asyncio.timeout_at(deadline):
-                await stopped
-        except TimeoutError:
-            _LOGGER.warning(
-                "local model %s is inside a long step or load and is left to end by itself",
-                engine.status().model,
-            )
-        else:
-            if engine.thread.is_alive():
-                engine.thread.join()  # it has nothing left to do but return
-
-
-def _settle_soon(future: asyncio.Future[None]) -> None:
-    with suppress(RuntimeError):  # the loop that waited is closed by now
-        future.get_loop().call_soon_threadsafe(_settle, future)
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
+        """Stop a job of this process within one step."""
+        return self._jobs.cancel(handle)

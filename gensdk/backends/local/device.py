@@ -15,6 +15,7 @@ from typing import Any
 from gensdk.errors import ConfigurationError, MissingDependencyError
 
 from .extra import missing_packages
+from .memory import device_memory, shown
 
 __all__ = [
     "DTYPES",
@@ -158,4 +159,15 @@ def explain_device(device: str = "auto", dtype: str = "auto") -> list[str]:
         f"local models run on {choice.reason}",
         f"accelerators: {cards}",
         f"processor threads: {facts.threads} (set OMP_NUM_THREADS to change)",
+        *(_memory_line(name) for name in dict.fromkeys((choice.device, "cpu"))),
     ]
+
+
+def _memory_line(device: str) -> str:
+    free, total = device_memory(device)
+    if free is None or total is None:
+        return f"memory of {device}: not known"
+    return (
+        f"memory of {device}: {shown(free)} of {shown(total)} are free, all of it for models "
+        "(LocalBackend(memory_budget=…) sets a bound)"
+    )

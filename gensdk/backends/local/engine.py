@@ -8,13 +8,13 @@ one for the next call.
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Literal
 
 from gensdk.errors import (
     ClientClosedError,
@@ -23,9 +23,11 @@ from gensdk.errors import (
     WorkerCrashedError,
 )
 
+from .arrival import Arrival, wait_for
 from .cores import ONE_CORE_PARAMETERS, keep_to_one_core
 from .delivery import Outbox, Sink
-from .exit import stop_at_exit
+from .desk import EngineDesk
+from .exit import interrupt, stop_at_exit
 from .failures import (
     LoadAbandonedError,
     call_failure,
@@ -35,28 +37,19 @@ from .failures import (
     load_failure,
     step_failure,
 )
-from .job import Event, Failed, Final, Job, Ready
-from .loading import Check
-from .safety import ModelFolder
+from .job import Job, Progress, Ready
+from .lease import lease_of
+from .loading import Watch
+from .memory import return_memory
+from .placing import EngineOwner, Found, Seat
+from .rest import Rest
 from .status import EngineState, ModelStatus
 from .ticket import EngineStoppedError, Ticket
 from .worker import Worker, WorkerFacts
 
 __all__ = ["Engine", "EngineStoppedError", "Ticket"]
 
-_GLANCE_SECONDS = 0.05  # how often a worker that waits looks whether it still should
-
-
-class EngineOwner(Protocol):
-    """Who decides how many models are in memory."""
-
-    def make_room(self, engine: Engine) -> Sequence[threading.Thread]:
-        """Let idle models go for this one; returns the threads whose memory must be free first."""
-        ...
-
-    def trim(self) -> None:
-        """Take note that an engine has become idle."""
-        ...
+_RELIEFS = 8  # steps without memory in a row, after which the calls are given up
 
 
 class Engine:
@@ -64,15 +57,17 @@ class Engine:
 
     Attributes:
         thread: Loads and runs the model.
-        owner: Told when the model needs room, and when it has become idle.
-        claims: Whether the model is in memory or about to be; set by the owner.
+        model: Name for status and errors.
+        owner: Gives it a seat, and is told when it has become idle.
+        seat: Where the model is in memory, or about to be; set by the owner.
+        rest: How long it has been idle, and may be.
     """
 
     def __init__(
         self,
         model: str,
-        find: Callable[[Check], ModelFolder],
-        load: Callable[[ModelFolder, Check], Worker[Ticket]],
+        find: Callable[[Watch], Found],
+        load: Callable[[Found, Seat, Watch], Worker[Ticket]],
         *,
         max_active: int,
         max_waiting: int,
@@ -82,13 +77,12 @@ class Engine:
         Args:
             model: Name for status and errors.
             find: Brings the model's folder here and inspects it; called once, in the thread.
-            load: Loads the model; called once, in the thread.
+            load: Loads the model into its seat; called once, in the thread.
             max_active: Calls that advance together.
             max_waiting: Calls that may wait for a place; more are refused.
         """
-        self._model = model
-        self._find = find
-        self._load = load
+        self.model = model
+        self._arrival = Arrival(find, load)
         self._max_active = max_active
         self._max_waiting = max_waiting
         self._change = threading.Condition()
@@ -98,35 +92,42 @@ class Engine:
         self._busy = True
         self._loading = False
         self.owner: EngineOwner | None = None
-        self.claims = False
+        self.seat: Seat | None = None
+        self.rest = Rest()
+        self._reliefs = 0
         self._stop: Literal["no", "drain", "abort"] = "no"
         self._state: EngineState = "loading"
         self._facts = WorkerFacts("", "", 0, 0)
-        self._steps = self._answered = self._cancelled = 0
+        self._steps = self._cancelled = 0
         self._on_stopped: list[Callable[[], None]] = []
-        self._outbox = Outbox()
-        self.thread = threading.Thread(target=self._run, name=f"gensdk-{model}", daemon=True)
+        self._desk = EngineDesk(
+            model, lambda: (*self._active, *self._waiting), lambda: self._stop == "abort"
+        )
+        name = f"gensdk-{Path(model).name}"
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         stop_at_exit(self)
 
     # ---------------------------------------------------------------------- from any thread
-    def submit(self, job: Job | None, sink: Sink) -> Ticket:
-        """Queue a call.
+    def submit(self, job: Job | None, sink: Sink, *, holds: bool = False) -> Ticket:
+        """Queue a call; one that ``holds`` keeps the model for another that is about to come.
 
         Raises:
             OverloadedError: The queue is full; nothing was begun.
             EngineStoppedError: The engine is on its way out.
         """
-        ticket = Ticket(job, sink, self.wake)
+        ticket = Ticket(job, sink, self, holds=holds)
         with self._change:
             if self._stop != "no":
                 raise EngineStoppedError
+            if job is not None:
+                self.rest.let_go()
             calls = sum(not other.cancelled for other in (*self._active, *self._waiting))
             if calls >= self._max_active + self._max_waiting:
                 raise OverloadedError(
                     f"this model has {calls} calls already; ask again later, or raise "
                     "LocalBackend(max_waiting=…)",
                     provider="local",
-                    model=self._model,
+                    model=self.model,
                 )
             self._waiting.append(ticket)
             self._change.notify()
@@ -145,13 +146,27 @@ class Engine:
             raise OverloadedError(
                 f"no thread could be started for this model: {error}",
                 provider="local",
-                model=self._model,
+                model=self.model,
             ) from error
 
     def wake(self) -> None:
         """Let the worker look at its queue again."""
         with self._change:
             self._change.notify()
+
+    def hold(self) -> bool:
+        """Stay for a call that is about to come; False where the model is not in memory."""
+        with self._change:
+            if self._state != "ready" or self._stop != "no":
+                return False
+            self.rest.hold()
+            return True
+
+    def abandon(self) -> None:
+        """End a load that nobody waits for any more; a model in memory stays."""
+        with self._change:
+            if self._state == "loading" and all(ticket.cancelled for ticket in self._waiting):
+                self._stop = "abort"
 
     def stop(self, *, drain: bool = False) -> None:
         """End the engine; with ``drain`` the calls it has are answered first."""
@@ -166,11 +181,9 @@ class Engine:
         It may come in the middle of anything, also while transformers has settings of the whole
         process changed.
         """
-        identity = self.thread.ident
         with self._change:
-            if self._loading and identity is not None:
-                abandoned = ctypes.py_object(LoadAbandonedError)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(identity), abandoned)
+            if self._loading:
+                interrupt(self.thread, LoadAbandonedError)
 
     def on_stopped(self, callback: Callable[[], None]) -> None:
         """Call back, from the engine's thread, once the model's memory is free."""
@@ -193,27 +206,36 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Whether it has neither calls nor a model to load."""
+        """Whether it has neither calls, nor one about to come, nor a model to load."""
         with self._change:
-            return self._state == "ready" and not self._active and not self._waiting
+            at_rest = self._state == "ready" and not self._active and not self._waiting
+            return at_rest and not self.rest.is_held
 
-    def status(self) -> ModelStatus:
+    @property
+    def loading(self) -> bool:
+        """Whether its model is not in memory yet."""
+        return self._state == "loading"
+
+    def status(self, *, pinned: bool = False) -> ModelStatus:
         """Facts as of now."""
-        facts = self._facts
+        facts, seat = self._facts, self.seat
         with self._change:
             waiting = sum(not ticket.cancelled for ticket in self._waiting)
             ends = self.stopping and self._state != "stopped"
             return ModelStatus(
-                model=self._model,
+                model=self.model,
                 state="stopping" if ends else self._state,
                 device=facts.device,
                 dtype=facts.dtype,
                 parameters=facts.parameters,
                 weight_bytes=facts.weight_bytes,
+                memory_bytes=seat.claimed if seat else 0,
+                reason=seat.wish.choice.reason if seat else "",
+                pinned=pinned,
                 active=len(self._active),
                 waiting=waiting,
                 steps=self._steps,
-                answered=self._answered,
+                answered=self._desk.answered,
                 cancelled=self._cancelled,
             )
 
@@ -223,7 +245,7 @@ class Engine:
         try:
             failure = self._work()
         except LoadAbandonedError as error:  # interrupted between two stages
-            failure = detached(load_failure(error, self._model))
+            failure = detached(load_failure(error, self.model))
         finally:
             self._wind_up(failure)
 
@@ -233,26 +255,29 @@ class Engine:
             worker = self._brought()
         except Exception as error:  # noqa: BLE001  # a worker's boundary: everything is typed here
             wanted = self._stop != "abort"  # libraries wrap what ended a load that nobody wants
-            return detached(load_failure(error if wanted else LoadAbandonedError(), self._model))
+            return detached(load_failure(error if wanted else LoadAbandonedError(), self.model))
         try:
             self._serve(worker)
         except Exception as error:  # noqa: BLE001  # as above
-            return detached(step_failure(error, self._model))
+            return detached(step_failure(error, self.model))
         return ClientClosedError("the local backend was closed", provider="local")
 
     def _brought(self) -> Worker[Ticket]:
         self._loading = True
         try:
-            folder = self._find(self._check)
-            for thread in self.owner.make_room(self) if self.owner else ():
-                while thread.is_alive():
-                    self._check()
-                    thread.join(_GLANCE_SECONDS)
-            self._check()
-            return self._load(folder, self._check)
+            return self._arrival.bring(self, self.owner, Watch(self._check, self._tell))
         finally:
             with self._change:  # from here on nobody interrupts
                 self._loading = False
+
+    def _tell(self, progress: Progress) -> None:
+        """Let those who only wait for the model know; from any thread."""
+        outbox = Outbox()
+        with self._change:
+            for ticket in self._waiting:
+                if ticket.job is None and not ticket.cancelled:
+                    outbox.add(ticket.sink, progress)
+        outbox.flush()
 
     def _check(self) -> None:
         """Asked between the stages of a load: whether to go on."""
@@ -265,9 +290,11 @@ class Engine:
         facts = worker.facts
         if facts.device == "cpu" and facts.parameters < ONE_CORE_PARAMETERS:
             keep_to_one_core()
+        self._desk.lease = lease_of(facts.device)
         with self._change:
             self._facts = facts
             self._state = "ready"
+            self.rest.begin()
         with torch.inference_mode():
             while (admitted := self._next(worker)) is not None:
                 for ticket in admitted:
@@ -275,7 +302,7 @@ class Engine:
                 if worker.active:
                     self._step(worker)
                 self._active = worker.active
-                self.deliver()
+                self._desk.deliver()
                 if not self._busy and self.owner is not None:
                     self.owner.trim()
 
@@ -289,10 +316,12 @@ class Engine:
                 self._active = (*worker.active, *admitted)
                 if self._active or self._busy:
                     self._busy = bool(self._active)
+                    self.rest.begin()
                     return admitted  # none of them after the last call: the owner is told
                 if self._stop == "drain":
                     return None
-                self._change.wait()
+                if not self._change.wait(self.rest.patience()):
+                    return []  # idle for long enough: the owner is told again
             return None
 
     def _forget_cancelled(self, worker: Worker[Ticket]) -> None:
@@ -305,66 +334,49 @@ class Engine:
 
     def _admit(self, worker: Worker[Ticket], ticket: Ticket) -> None:
         if ticket.job is None:
-            self._outbox.add(ticket.sink, Ready())
+            if ticket.holds:
+                self.rest.hold()
+            self._desk.tell(ticket, Ready())
             return
         try:
             worker.admit(ticket, ticket.job)
         except Exception as error:  # one prompt must not end its neighbours' calls
             if is_device_failure(error):
                 raise
-            self._fail([ticket], call_failure(error, self._model, "the prompt cannot be prepared"))
+            failure = call_failure(error, self.model, "the prompt cannot be prepared")
+            self._desk.give_up([ticket], failure)
 
     def _step(self, worker: Worker[Ticket]) -> None:
         self._steps += 1
         short: GenSDKError | None = None
         try:
-            worker.step(self)
+            lease = self._desk.lease
+            with lease.held() if lease else nullcontext():
+                worker.step(self._desk)
+            self._reliefs = 0
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            short = step_failure(error, self._model)
+            short = step_failure(error, self.model)
             error.__traceback__ = None  # its frames hold what must be freed now
         if short is not None:
             self._relieve(worker, short)
 
     def _relieve(self, worker: Worker[Ticket], short: GenSDKError) -> None:
         """Make memory free after a step had too little; give its calls up where that is no use."""
+        self._reliefs += 1
         gc.collect()
+        others = self.owner.relieve(self) if self.owner else []
+        with suppress(LoadAbandonedError):  # the engine is to end: its calls are given up
+            wait_for(others, self._check)
         again = worker.shrink()
-        _return_memory()
-        if not again:
+        return_memory()
+        if self._reliefs > _RELIEFS or not (again or others):
+            self._reliefs = 0
             left = worker.active
             for ticket in left:
                 worker.drop(ticket)
-            self._fail(left, short)
-
-    # --------------------------------------------------------- in the worker: its desk
-    def post(self, call: Ticket, events: Sequence[Event]) -> None:
-        """Leave events of a call; they are handed over after the step."""
-        for event in events:
-            self._answered += isinstance(event, Final)
-            self._outbox.add(call.sink, event)
-
-    def fail(self, call: Ticket, error: Exception) -> None:
-        """End one call with an error; raises it where it is the device that failed."""
-        if is_device_failure(error):
-            raise error
-        self._fail([call], call_failure(error, self._model, "the call failed"))
-        _return_memory()
-
-    def wanted(self, call: Ticket) -> bool:
-        """Whether somebody still waits for a call, and the engine is to go on."""
-        return not call.cancelled and self._stop != "abort"
-
-    def deliver(self) -> None:
-        """Hand over what was posted."""
-        for loop in self._outbox.flush():
-            for ticket in (*self._active, *self._waiting):
-                ticket.cancelled = ticket.cancelled or ticket.sink.loop is loop
-
-    def _fail(self, tickets: Sequence[Ticket], failure: GenSDKError) -> None:
-        for ticket in tickets:
-            self._outbox.add(ticket.sink, Failed(detached(failure)))
+            self._desk.give_up(left, short)
 
     def _wind_up(self, failure: GenSDKError) -> None:
         with self._change:
@@ -372,18 +384,11 @@ class Engine:
             left = (*self._active, *self._waiting)
             self._active, self._waiting = (), deque()
         gc.collect()
-        _return_memory()
-        self._fail(left, failure)
-        self._outbox.flush()
+        return_memory(host=True)
+        self._desk.give_up(left, failure)
+        self._desk.deliver()
         with self._change:
             self._state = "stopped"
             callbacks, self._on_stopped = self._on_stopped, []
         for callback in callbacks:
             callback()
-
-
-def _return_memory() -> None:
-    """Give cached device memory back, where a device is in use."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():  # needs an accelerator
-        torch.cuda.empty_cache()  # needs an accelerator

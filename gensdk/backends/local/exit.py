@@ -9,12 +9,13 @@ the interpreter may abort (SIGABRT) when such a call comes back after its end.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import threading
 import time
 import weakref
 from typing import Protocol
 
-__all__ = ["stop_at_exit"]
+__all__ = ["interrupt", "stop_at_exit"]
 
 _EXIT_SECONDS = 5.0
 
@@ -39,6 +40,13 @@ _ENGINES: weakref.WeakSet[Stoppable] = weakref.WeakSet()
 def stop_at_exit(engine: Stoppable) -> None:
     """Stop an engine when the process ends, if it still is there."""
     _ENGINES.add(engine)
+
+
+def interrupt(thread: threading.Thread, error: type[Exception]) -> None:
+    """Raise an error in a thread at its next line of Python, wherever that is."""
+    if thread.ident is not None:
+        raised = ctypes.py_object(error)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
 
 
 @atexit.register

@@ -1,15 +1,19 @@
 """Bringing a model from the Hugging Face hub to this machine, or finding it in the cache.
 
 Only data files are fetched (configuration, tokenizer, safetensors): no Python, no pickles, and no
-second copy of the weights (``consolidated*``, files in folders). The account's token stays with
+second copy of the weights (``consolidated*``, other folders, ``.fp16`` beside the whole numbers).
+What a repository is, is read from its small files first. The account's token stays with
 ``huggingface_hub``, which sends it to the hub alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from gensdk.errors import (
     AuthenticationError,
@@ -24,6 +28,7 @@ from gensdk.errors import (
 from gensdk.toolkit.failures import retry_after_s
 
 from .failures import LoadAbandonedError
+from .loading import Watch
 
 __all__ = ["DATA_FILES", "OTHER_FILES", "snapshot"]
 
@@ -32,6 +37,17 @@ DATA_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.tikto
 
 OTHER_FILES = ("consolidated*", "*/*")
 """Names among them that are copies in other formats, or parts of other programs."""
+
+_FIRST_FILES = (
+    "config.json", "model_index.json", "modules.json", "[0-9]_*/config.json",
+    "[0-9]_*/model.safetensors",
+)  # fmt: skip
+"""What tells a pipeline from a model, and the layers that sentence-transformers puts on top."""
+
+_FOLDER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+_VARIANTS = ("*.fp16.*", "*.bf16.*", "*.fp32.*", "*.non_ema.*", "*flax*", "*onnx*", "*openvino*")
+"""Second copies of a pipeline's weights."""
 
 
 def snapshot(
@@ -55,36 +71,84 @@ def snapshot(
         ServerError: The hub has a problem of its own.
         ModelLoadError: The snapshot could not be written.
     """
-    from huggingface_hub import snapshot_download
-
     try:
-        folder = snapshot_download(
-            repository,
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=offline,
-            allow_patterns=list(DATA_FILES),
-            ignore_patterns=list(OTHER_FILES),
-            library_name="gensdk",
-            tqdm_class=_watched_bar(check),
-        )
+        return _fetched(repository, revision, offline, cache_dir, check)
     except LoadAbandonedError:
         raise
     except Exception as error:  # which HTTP library raises is the hub's business
         check()  # what an interrupted download raises says less than why it was
         raise _typed(error, repository, revision, offline) from error
-    return Path(str(folder))
+
+
+def _fetched(
+    repository: str,
+    revision: str | None,
+    offline: bool,
+    cache_dir: Path | None,
+    check: Callable[[], None],
+) -> Path:
+    from huggingface_hub import snapshot_download
+
+    def get(allowed: Sequence[str], ignored: Sequence[str]) -> Path:
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=offline,
+            allow_patterns=list(allowed),
+            ignore_patterns=list(ignored),
+            library_name="gensdk",
+            tqdm_class=_watched_bar(check),
+        )
+        return Path(str(folder))
+
+    folder = get(_FIRST_FILES, ())
+    parts = _components(folder / "model_index.json")
+    if not parts:
+        return get(DATA_FILES, OTHER_FILES)
+    allowed = ["*.json", *(f"{part}/{name}" for part in parts for name in DATA_FILES)]
+    nested = [f"{part}/*/*" for part in parts]
+    folder = get(allowed, [*_VARIANTS, *nested])
+    if any(_lacks_weights(folder / part) for part in parts):
+        folder = get(allowed, nested)  # it has no other copy than one of the variants
+    return folder
+
+
+def _components(index: Path) -> tuple[str, ...]:
+    """Folders of the parts of a pipeline; none where it is a single model."""
+    try:
+        content = from_json(index.read_bytes())
+    except (OSError, ValueError):
+        return ()
+    if not isinstance(content, dict):
+        return ()
+    named = (name for name, value in content.items() if isinstance(value, list) and value[:1])
+    return tuple(name for name in named if _FOLDER.fullmatch(name) and content[name][0])
+
+
+def _lacks_weights(part: Path) -> bool:
+    return (part / "config.json").is_file() and not any(part.glob("*.safetensors"))
 
 
 def _watched_bar(check: Callable[[], None]) -> Any:
-    """The hub's own progress bar, asking ``check`` whenever it advances."""
+    """The hub's own progress bar, asking ``check`` whenever it advances, and telling it."""
     from huggingface_hub import utils
 
     base: Any = utils.tqdm  # type: ignore[attr-defined]  # documented, not listed
 
     class WatchedBar(base):  # type: ignore[misc]  # nor typed
+        def __init__(self, *args: Any, **options: Any) -> None:
+            name = str(options.get("name") or "")
+            # Of the two bars in bytes, this one counts what is on disk.
+            self._bytes = options.get("unit") == "B" and not name.endswith(".transfer")
+            self._done = 0
+            super().__init__(*args, **options)
+
         def update(self, n: float | None = 1) -> bool | None:
             check()
+            if self._bytes and isinstance(check, Watch):
+                self._done += int(n or 0)  # one that is not shown does not count itself
+                check.report("download", self._done, int(self.total or 0) or None)
             shown: bool | None = super().update(n)
             return shown
 

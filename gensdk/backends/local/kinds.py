@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from gensdk.types import ABILITIES, Ability
 
-__all__ = ["ANY", "Kind", "kind_of"]
+__all__ = ["ANY", "BUILT_IN_KINDS", "MASKED", "Kind", "kind_of"]
 
 _MAX_CONFIGURATION = 2**20
 
@@ -30,19 +30,27 @@ class Kind:
         room: Module of this package that has ``load``; empty where nothing here runs it.
         abilities: What it answers.
         streams: What it streams.
+        jobs: What runs as a job.
     """
 
     name: str
     room: str
     abilities: frozenset[Ability]
     streams: frozenset[Ability] = frozenset()
+    jobs: frozenset[Ability] = frozenset()
 
 
 def _kind(name: str, room: str, *abilities: Ability, streams: bool = False) -> Kind:
     return Kind(name, room, frozenset(abilities), frozenset(abilities if streams else ()))
 
 
-ANY = Kind("model", "", frozenset(ABILITIES), frozenset({"text", "image", "speech"}))
+ANY = Kind(
+    "model",
+    "",
+    frozenset(ABILITIES),
+    frozenset({"text", "image", "speech"}),
+    frozenset({"video"}),
+)
 """A model nobody has looked at yet."""
 
 CAUSAL = _kind("causal language model", "text.model", "text", streams=True)
@@ -50,12 +58,29 @@ SEQ2SEQ = _kind("encoder-decoder language model", "text.seq2seq", "text", stream
 MASKED = _kind("masked language model", "text.masked", "text", streams=True)
 VISION = _kind("vision-language model", "text.vision", "text", streams=True)
 IMAGE = _kind("image pipeline", "images.model", "image", streams=True)
+VIDEO = Kind("video pipeline", "video.model", frozenset({"video"}), jobs=frozenset({"video"}))
 SPEECH = _kind("speech model", "speech.model", "speech", streams=True)
 TRANSCRIPTION = _kind("transcription model", "transcription.model", "transcribe")
 ENCODER = _kind("encoder", "embedding.model", "embed")
 CLASSIFIER = _kind("classifier", "moderation.model", "moderate")
+MUSIC = _kind("music pipeline", "music.model", "music")
 
-_PIPELINES: tuple[tuple[re.Pattern[str], Kind], ...] = ((re.compile(r""), IMAGE),)
+BUILT_IN_KINDS: dict[str, Kind] = {"storyteller": CAUSAL, "painter": IMAGE}
+"""Kinds of the built-in models, also where their folders are not part of an installation."""
+
+_PIPELINES: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"TextToImage|^LongCatImage"), IMAGE),
+    (re.compile(r"Audio|Music|^AceStep|^DanceDiffusion"), MUSIC),
+    (
+        re.compile(
+            r"Video|^Wan|^LTX|^AnimateDiff|^Allegro|^AnyFlow|^ChronoEdit|^Cosmos|^EasyAnimate"
+            r"|^Helios|^HunyuanSkyreels|^I2VGenXL|^Kandinsky5[IT]2V|^Kandinsky6|^Latte|^LucyEdit"
+            r"|^Mochi|^PIA|^SanaWM|^SkyReels"
+        ),
+        VIDEO,
+    ),
+    (re.compile(r""), IMAGE),
+)
 """Pipeline classes of diffusers 0.42 by name; the first row that matches wins."""
 
 _MODEL_TYPES: dict[str, Kind] = {

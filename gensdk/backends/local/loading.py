@@ -9,9 +9,10 @@ from typing import Any
 
 from gensdk.errors import ModelLoadError
 
+from .job import Progress
 from .safety import ModelFolder
 
-__all__ = ["Check", "loading", "require_complete"]
+__all__ = ["Check", "Watch", "loading", "require_complete"]
 
 Check = Callable[[], None]
 """Raises when the load is wanted no more."""
@@ -21,6 +22,47 @@ Check = Callable[[], None]
 _LOADING = threading.Lock()
 
 _GLANCE_SECONDS = 0.05  # how often one who waits for a turn looks whether it still should
+
+_WEIGHTS_BAR = "Loading weights"
+"""What transformers writes beside the bar that counts tensors."""
+
+_REPORTS = 200
+"""Reports of one stage, at most: a model may have ten thousand tensors."""
+
+
+class Watch:
+    """A ``Check`` that is also told how far a download or a load has come. From any thread."""
+
+    def __init__(self, check: Check, tell: Callable[[Progress], None]) -> None:
+        """Ask ``check`` whether to go on, and pass on to ``tell`` what is worth showing.
+
+        Attributes:
+            tensors: Tensors in all files of the model; set once they are known.
+        """
+        self._check = check
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._last: dict[str, int] = {}
+        self._loaded = 0
+        self.tensors = 0
+
+    def __call__(self) -> None:
+        """Raise when the load is wanted no more."""
+        self._check()
+
+    def loaded(self, tensors: int = 1) -> None:
+        """Take note of tensors that are in memory."""
+        self._loaded = min(self._loaded + tensors, self.tensors)
+        self.report("load", self._loaded, self.tensors)
+
+    def report(self, stage: str, done: int, total: int | None) -> None:
+        """Take note of how far a stage has come."""
+        share = done * _REPORTS // total if total else done // 2**22
+        with self._lock:
+            if self._last.get(stage) == share:
+                return
+            self._last[stage] = share
+            self._tell(Progress(stage, done, total))
 
 
 @contextmanager
@@ -65,10 +107,12 @@ def _watched_progress(check: Check) -> Iterator[None]:
 
     thread = threading.get_ident()
 
-    def checked(items: Iterable[Any]) -> Iterator[Any]:
+    def checked(items: Iterable[Any], weights: bool) -> Iterator[Any]:
         for item in items:
             check()
             yield item
+            if weights and isinstance(check, Watch):
+                check.loaded()
 
     def make(factory: Any, args: Any, options: Any) -> Any:
         if threading.get_ident() == thread:
@@ -77,7 +121,7 @@ def _watched_progress(check: Check) -> Iterator[None]:
             if args and isinstance(args[0], Iterable):
                 if isinstance(args[0], Sized):
                     options.setdefault("total", len(args[0]))
-                args = (checked(args[0]), *args[1:])
+                args = (checked(args[0], options.get("desc") == _WEIGHTS_BAR), *args[1:])
         elif previous is not None:
             return previous(factory, args, options)
         return factory(*args, **options)

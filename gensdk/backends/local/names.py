@@ -1,8 +1,9 @@
-"""What ``<hub id or folder>[@revision]`` means.
+"""What ``<hub id or folder>[@revision][+adapter]`` means.
 
 A folder is written as a path: absolute, ``~/…``, ``./…`` or ``../…`` (or with more than one
 slash, which no hub id has). Everything else is a hub id, so that a folder that happens to lie in
-the working directory can never stand in for the model that was asked for.
+the working directory can never stand in for the model that was asked for. The built-in models and
+``auto`` have names of one word.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gensdk.errors import ModelNotDownloadedError, UnknownModelError
+from gensdk.types import Ability
 
-__all__ = ["STORYTELLER", "ModelReference", "is_offline", "locate", "parse_model"]
+__all__ = ["AUTO", "BUILT_IN", "ModelReference", "is_offline", "locate", "parse_model"]
 
-STORYTELLER = "storyteller"
-"""Name of the built-in demonstration model."""
+AUTO = "auto"
+"""Name that stands for the best model already on this machine."""
+
+BUILT_IN: dict[str, Ability] = {"storyteller": "text", "painter": "image"}
+"""Names of the built-in demonstration models, with what each does."""
+
+_DEMO = Path(__file__).parent / "demo"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./-]*", re.ASCII)
@@ -34,17 +41,24 @@ class ModelReference:
         kind: Where it comes from.
         place: Hub id, or the folder's absolute path.
         revision: Branch, tag or commit of a hub model; None is the default branch.
+        adapter: Hub id, or absolute path, of an adapter that is put on top for a call.
     """
 
-    kind: Literal["hub", "folder", "builtin"]
+    kind: Literal["hub", "folder", "builtin", "auto"]
     place: str
     revision: str | None = None
+    adapter: str | None = None
 
     def __str__(self) -> str:
         """Return the name as it is written after ``local:``."""
-        if self.kind == "builtin":
-            return STORYTELLER
-        return f"{self.place}@{self.revision}" if self.revision else self.place
+        name = Path(self.place).name if self.kind == "builtin" else self.place
+        name = f"{name}@{self.revision}" if self.revision else name
+        return f"{name}+{self.adapter}" if self.adapter else name
+
+    @property
+    def base(self) -> ModelReference:
+        """The model without its adapter: what is loaded, once for all adapters."""
+        return replace(self, adapter=None) if self.adapter else self
 
 
 def parse_model(model: str) -> ModelReference:
@@ -53,19 +67,48 @@ def parse_model(model: str) -> ModelReference:
     Raises:
         UnknownModelError: It is neither a path nor a well-formed hub id.
     """
-    if model == STORYTELLER:
-        return ModelReference("builtin", str(Path(__file__).parent / "demo" / STORYTELLER))
+    if model == AUTO:
+        return ModelReference("auto", AUTO)
+    model, adapter = _apart(model)
+    if model in BUILT_IN:
+        return ModelReference("builtin", str(_DEMO / model), adapter=adapter)
     if _is_path(model):
-        return ModelReference("folder", os.path.abspath(os.path.expanduser(model)))
+        return ModelReference("folder", _absolute(model), adapter=adapter)
     place, at, revision = model.partition("@")
     if not _HUB_ID.fullmatch(place) or (at and not _is_revision(revision)):
         raise UnknownModelError(
             f"{model!r} is no model on this machine: write a hub id ('org/name', "
-            "'org/name@revision'), a folder ('./models/mine', '/models/mine') or 'storyteller'",
+            "'org/name@revision'), a folder ('./models/mine', '/models/mine'), 'auto', or one of "
+            f"the built-in models ({', '.join(BUILT_IN)})",
             provider="local",
             model=model,
         )
-    return ModelReference("hub", place, revision or None)
+    return ModelReference("hub", place, revision or None, adapter)
+
+
+def _apart(model: str) -> tuple[str, str | None]:
+    """The model and its adapter. A folder whose own name holds a ``+`` is that folder."""
+    base, plus, adapter = model.rpartition("+")
+    if not plus or (_is_path(base) and (_is_folder(model) or not _is_folder(base))):
+        return model, None
+    if _is_path(adapter):
+        return base, _absolute(adapter)
+    if not _HUB_ID.fullmatch(adapter):
+        raise UnknownModelError(
+            f"{model!r} names no adapter after its '+': write a hub id or a folder "
+            "('org/name+./my-adapter')",
+            provider="local",
+            model=model,
+        )
+    return base, adapter
+
+
+def _is_folder(path: str) -> bool:
+    return Path(_absolute(path)).is_dir()
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def _is_path(model: str) -> bool:
@@ -122,5 +165,5 @@ def locate(
 
 def _no_folder(reference: ModelReference) -> str:
     if reference.kind == "builtin":
-        return "the built-in storyteller is not part of this installation; install gensdk's wheel"
+        return f"the built-in {reference} is not part of this installation; install gensdk's wheel"
     return f"there is no folder {reference.place!r}; give the path of a saved model"

@@ -79,11 +79,15 @@ class ModelFolder:
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """What the header of one safetensors file says."""
+    """What the header of one safetensors file says.
+
+    ``formats`` has a row for each number format: its name, the numbers and the bytes in it.
+    """
 
     size: int
     tensors: int
     elements: int
+    formats: tuple[tuple[str, int, int], ...] = ()
 
 
 def inspect_folder(path: Path) -> ModelFolder:
@@ -93,6 +97,10 @@ def inspect_folder(path: Path) -> ModelFolder:
         ModelLoadError: It is no model, damaged, incomplete, or unsafe; the message says which.
     """
     folder = path.resolve()
+    if (folder / "model_index.json").is_file():
+        from .safety_pipeline import inspect_pipeline
+
+        return inspect_pipeline(folder)
     if not (folder / "config.json").is_file():
         raise ModelLoadError(f"{folder} is no model folder: it has no config.json")
     _refuse_links_outwards(folder)
@@ -247,7 +255,11 @@ def _checked_weights(file: Path) -> _Weights:
         header = from_json(raw)
         tensors = [entry for name, entry in header.items() if name != "__metadata__"]
         expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
-        elements = sum(math.prod(entry["shape"]) for entry in tensors)
+        formats: dict[str, tuple[int, int]] = {}
+        for entry in tensors:
+            start, end = entry["data_offsets"]
+            count, held = formats.get(entry["dtype"], (0, 0))
+            formats[entry["dtype"]] = count + math.prod(entry["shape"]), held + end - start
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise ModelLoadError(
             f"{file} is damaged: its safetensors header is not readable"
@@ -257,4 +269,5 @@ def _checked_weights(file: Path) -> _Weights:
             f"{file} is damaged or cut short: {size} bytes, but its header promises {expected}; "
             "download or save the model again"
         )
-    return _Weights(size, len(tensors), elements)
+    rows = tuple((kind, count, held) for kind, (count, held) in formats.items())
+    return _Weights(size, len(tensors), sum(count for _, count, _ in rows), rows)

@@ -21,6 +21,9 @@ class ModelStatus:
         dtype: torch name of the number format; empty while it loads.
         parameters: Number of weights.
         weight_bytes: Size of its weight files.
+        memory_bytes: What it is expected to take on its device, weights and working memory.
+        reason: Why it runs on this device in this number format; empty while that is not decided.
+        pinned: Whether it stays until it is unpinned or unloaded.
         active: Calls in progress.
         waiting: Calls in the queue.
         steps: Steps made since it was loaded; in one step every active call advances once.
@@ -34,6 +37,9 @@ class ModelStatus:
     dtype: str = ""
     parameters: int = 0
     weight_bytes: int = 0
+    memory_bytes: int = 0
+    reason: str = ""
+    pinned: bool = False
     active: int = 0
     waiting: int = 0
     steps: int = 0

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from gensdk.backends.local import LocalBackend
-from gensdk.backends.local import backend as backend_module
+from gensdk.backends.local import host as host_module
 from gensdk.backends.local.text import model as loading_module
 from gensdk.errors import (
     AuthenticationError,
@@ -49,8 +49,9 @@ def names(backend: LocalBackend) -> list[str]:
 
 
 async def test_a_wrong_name_costs_nobody_a_place(
-    llama: Path, tmp_path: Path, backend: LocalBackend
+    llama: Path, tmp_path: Path, make_backend: Callable[..., LocalBackend]
 ) -> None:
+    backend = make_backend(models_kept=1)
     await backend.preload(str(llama))
     engine = engine_of(backend)
     (tmp_path / "config.json").write_text("{")
@@ -74,8 +75,9 @@ async def test_a_dead_engine_takes_no_place(
 
 
 async def test_models_that_were_busy_together_go_when_they_are_idle(
-    gated: Path, llama: Path, gate: Gate, backend: LocalBackend
+    gated: Path, llama: Path, gate: Gate, make_backend: Callable[..., LocalBackend]
 ) -> None:
+    backend = make_backend(models_kept=1)
     await backend.preload(str(gated))
     gate.close()
     busy = asyncio.create_task(ask(backend, gated, PROMPT, max_tokens=1))
@@ -205,7 +207,7 @@ async def test_closing_does_not_wait_for_ever(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(backend_module, "_CLOSING_SECONDS", 0.01)
+    monkeypatch.setattr(host_module, "_CLOSING_SECONDS", 0.01)
     begun, go = threading.Event(), threading.Event()
 
     def slow(folder: Any) -> Any:

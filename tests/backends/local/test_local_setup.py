@@ -59,8 +59,9 @@ def test_a_missing_extra_is_named() -> None:
 
 
 def test_the_room_s_door() -> None:
-    assert set(room.__all__) == {"LocalBackend", "LocalTextOptions", "ModelStatus", "create",
-                                 "explain_device"}  # fmt: skip
+    expected = {"Estimate", "LoadProgress", "LocalBackend", "LocalModels", "LocalTextOptions"}
+    expected |= {"ModelStatus", "Preparation", "create", "explain_device"}
+    assert expected <= set(room.__all__)
     for name in room.__all__:
         assert getattr(room, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
@@ -126,7 +127,7 @@ def test_the_built_in_model_may_be_missing(tmp_path: Path) -> None:
     reference = parse_model("storyteller")
     assert str(reference) == "storyteller"
     assert reference.place.endswith("demo/storyteller")
-    gone = dataclasses.replace(reference, place=str(tmp_path / "gone"))
+    gone = dataclasses.replace(reference, place=str(tmp_path / "gone" / "storyteller"))
     with pytest.raises(ModelNotDownloadedError, match="storyteller"):
         locate(gone, offline=True, cache_dir=None)
 
@@ -190,6 +191,7 @@ def test_explaining_the_device() -> None:
     lines = explain_device()
     assert lines[0].startswith("local models run on ")
     assert any("OMP_NUM_THREADS" in line for line in lines)
+    assert any(line.startswith("memory of cpu: ") and "are free" in line for line in lines)
     assert "choose" in explain_device(device="tpu")[0]
 
 

@@ -1,0 +1,219 @@
+"""``local:auto``: the best model for an ability that is already on this machine.
+
+The largest one in the hub's cache that is whole, that gensdk runs, and that fits into the memory;
+for text those with a chat template come before those that only continue. It is looked for once.
+Where there is none, the built-in demonstration answers text and pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from gensdk.errors import GenSDKError, ModelNotDownloadedError
+from gensdk.spec import Context
+from gensdk.types import Ability, Finished, Response, ResponseWarning
+
+from .cache import CachedModel, cached_models
+from .kinds import BUILT_IN_KINDS, MASKED, Kind, kind_of
+from .memory import shown
+from .names import AUTO, BUILT_IN
+
+__all__ = ["Choice", "Chooser", "chosen", "chosen_here", "chosen_stream"]
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT", bound=Response)
+EventT = TypeVar("EventT")
+HostT = TypeVar("HostT", bound="HasChooser")
+
+_LOGGER = logging.getLogger("gensdk")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that ``auto`` stands for.
+
+    Attributes:
+        model: Its name after ``local:``.
+        reason: One sentence.
+        demo: Whether it is a built-in demonstration.
+    """
+
+    model: str
+    reason: str
+    demo: bool = False
+
+    def told(self, response: ResponseT) -> ResponseT:
+        """The response, saying who answered and why."""
+        kind = ResponseWarning(kind="demo" if self.demo else "other", message=self.reason)
+        details = {**response.provider_details, "auto": self.model}
+        changes = {"warnings": (*response.warnings, kind), "provider_details": details}
+        return response.model_copy(update=changes)
+
+
+class Chooser:
+    """Finds the model of each ability, once. Safe to use from any thread."""
+
+    def __init__(self, cache_dir: Path | None, fits: Callable[[str], bool]) -> None:
+        """Look into a cache; ``fits`` says whether a model is whole and has room. It may block."""
+        self._cache_dir = cache_dir
+        self._fits = fits
+        self._found: dict[Ability, Choice] = {}
+
+    def kind(self) -> Kind:
+        """What can be asked of ``auto``: what some model on this machine does."""
+        kinds = [kind_of(model.folder) for model in cached_models(self._cache_dir)]
+        kinds += BUILT_IN_KINDS.values()
+        return Kind(
+            "model already on this machine",
+            "",
+            frozenset().union(*(kind.abilities for kind in kinds if kind.room)),
+            frozenset().union(*(kind.streams for kind in kinds if kind.room)),
+            frozenset().union(*(kind.jobs for kind in kinds if kind.room)),
+        )
+
+    async def choose(self, ability: Ability) -> Choice:
+        """The model for an ability.
+
+        Raises:
+            ModelNotDownloadedError: There is none on this machine.
+        """
+        found = self._found.get(ability)
+        if found is None:
+            found = await asyncio.to_thread(self._search, ability)
+            self._found[ability] = found
+        return found
+
+    def _search(self, ability: Ability) -> Choice:
+        candidates = [
+            (model, kind)
+            for model in cached_models(self._cache_dir)
+            if ability in (kind := kind_of(model.folder)).abilities and kind.room and kind != MASKED
+        ]
+        ranked = sorted(candidates, key=lambda pair: _rank(*pair), reverse=True)
+        for model, kind in ranked:
+            try:
+                if self._fits(model.name):
+                    return Choice(
+                        model.name,
+                        f"local:auto is {model.name} here: the {_what(model, kind)} of "
+                        f"{len(ranked)} for {ability} in the cache that fits into the memory "
+                        f"({shown(model.weight_bytes)})",
+                    )
+            except GenSDKError as error:  # damaged, unsafe, or not whole
+                _LOGGER.info("local:auto passes %s over: %s", model.name, error.message)
+        return _demo(ability, len(ranked))
+
+
+def _rank(model: CachedModel, kind: Kind) -> tuple[bool, int]:
+    return "text" in kind.abilities and _converses(model.folder), model.weight_bytes
+
+
+def _what(model: CachedModel, kind: Kind) -> str:
+    return "largest chat model" if _rank(model, kind)[0] else "largest"
+
+
+def _converses(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    try:
+        return b'"chat_template"' in (folder / "tokenizer_config.json").read_bytes()
+    except OSError:
+        return False
+
+
+def _demo(ability: Ability, passed: int) -> Choice:
+    why = f"none of the {passed} in the cache fits or is whole" if passed else "the cache has none"
+    for name, does in BUILT_IN.items():
+        if does == ability:
+            return Choice(
+                name,
+                f"local:auto is the built-in {name}, a small demonstration: there is no model for "
+                f"{ability} on this machine ({why})",
+                demo=True,
+            )
+    raise ModelNotDownloadedError(
+        f"there is no model for {ability} on this machine ({why}); download one with "
+        "'hf download org/name', or name one ('local:org/name')",
+        provider="local",
+        model=AUTO,
+    )
+
+
+# ---------------------------------------------------------------------------------- for methods
+class HasChooser(Protocol):
+    """A backend with a chooser."""
+
+    _chooser: Chooser
+
+
+async def chosen_here(
+    host: HasChooser, ability: Ability, context: Context
+) -> tuple[Context, Callable[[Response], Response]]:
+    """The context with the model that ``auto`` stands for, and what says so on the response."""
+    if context.model != AUTO:
+        return context, _untouched
+    choice = await host._chooser.choose(ability)  # noqa: SLF001  # of this room
+    return replace(context, model=choice.model), choice.told
+
+
+def _untouched(response: Response) -> Response:
+    return response
+
+
+def chosen(
+    ability: Ability,
+) -> Callable[
+    [Callable[[HostT, RequestT, Context], Awaitable[ResponseT]]],
+    Callable[[HostT, RequestT, Context], Awaitable[ResponseT]],
+]:
+    """Let a method that answers an ability understand ``auto``."""
+
+    def wrap(
+        method: Callable[[HostT, RequestT, Context], Awaitable[ResponseT]],
+    ) -> Callable[[HostT, RequestT, Context], Awaitable[ResponseT]]:
+        @wraps(method)
+        async def answer(self: HostT, request: RequestT, context: Context) -> ResponseT:
+            if context.model != AUTO:
+                return await method(self, request, context)
+            choice = await self._chooser.choose(ability)  # of this room
+            return choice.told(await method(self, request, replace(context, model=choice.model)))
+
+        return answer
+
+    return wrap
+
+
+def chosen_stream(
+    ability: Ability,
+) -> Callable[
+    [Callable[[HostT, RequestT, Context], AsyncIterator[EventT]]],
+    Callable[[HostT, RequestT, Context], AsyncIterator[EventT]],
+]:
+    """Let a method that streams an ability understand ``auto``."""
+
+    def wrap(
+        method: Callable[[HostT, RequestT, Context], AsyncIterator[EventT]],
+    ) -> Callable[[HostT, RequestT, Context], AsyncIterator[EventT]]:
+        @wraps(method)
+        async def answer(self: HostT, request: RequestT, context: Context) -> AsyncIterator[EventT]:
+            choice = None
+            if context.model == AUTO:
+                choice = await self._chooser.choose(ability)  # of this room
+                context = replace(context, model=choice.model)
+            stream: Any = method(self, request, context)  # an async generator
+            async with aclosing(stream) as events:
+                async for event in events:
+                    if choice is not None and isinstance(event, Finished):
+                        event = event.model_copy(update={"response": choice.told(event.response)})
+                    yield event
+
+        return answer
+
+    return wrap

@@ -1,0 +1,7 @@
+"""Verdicts of text classifiers on this machine. Importing this room loads no torch."""
+
+from __future__ import annotations
+
+from .request import LocalModerationOptions, prepare, respond
+
+__all__ = ["LocalModerationOptions", "prepare", "respond"]

@@ -1,0 +1,100 @@
+"""Verdicts: from a request to a job (prepare), from the engine's result to a response. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gensdk.errors import InvalidRequestError, WorkerCrashedError
+from gensdk.spec import Context
+from gensdk.toolkit import Notes
+from gensdk.types import ModerationRequest, ModerationResponse, Usage, Verdict
+
+from ..job import Final
+from .job import Judged, ModerationJob
+
+__all__ = ["LocalModerationOptions", "prepare", "respond"]
+
+_HARMLESS = re.compile(
+    r"(?i)(non?[-_ ]?(toxic|hate|hateful|offensive|nsfw|harmful)|not[-_ ]\w+|safe|ok|okay|neutral"
+    r"|normal|none|benign|clean|sfw|acceptable|harmless|label_0)"
+)
+"""Labels that say there is nothing wrong; ``LABEL_0`` is the first of two that nobody named."""
+
+
+class LocalModerationOptions(BaseModel):
+    """Options of verdicts from this machine: ``options={"local": LocalModerationOptions(...)}``.
+
+    Attributes:
+        threshold: Score from which a label flags its text.
+        harmless: Labels that never flag; None for those whose name says so (``safe``, ``neutral``,
+            ``non-toxic``, …).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    harmless: frozenset[str] | None = None
+
+    def flags(self, label: str, score: float) -> bool:
+        """Whether a label with this score flags its text."""
+        if self.harmless is not None:
+            return label not in self.harmless and score >= self.threshold
+        return not _HARMLESS.fullmatch(label) and score >= self.threshold
+
+
+def prepare(
+    request: ModerationRequest, context: Context, provider: str
+) -> tuple[ModerationJob, LocalModerationOptions, Notes]:
+    """Turn a request into a job.
+
+    Raises:
+        UnsupportedFeatureError: It has pictures, or fields for a request body.
+        InvalidRequestError: Its options are wrong.
+    """
+    notes = Notes(provider, context)
+    if request.extra:
+        notes.refuse("extra", "there is no request body here")
+    if request.images:
+        notes.refuse("images", "text classifiers read no pictures")
+    given = request.options.get(provider)
+    try:
+        options = LocalModerationOptions.model_validate(
+            given.model_dump() if isinstance(given, BaseModel) else given or {}
+        )
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidRequestError(
+            f"options[{provider!r}]: {'.'.join(map(str, problem['loc']))}: {problem['msg']}; it "
+            "takes LocalModerationOptions",
+            provider=provider,
+            param="options",
+        ) from error
+    return ModerationJob(request.inputs), options, notes
+
+
+def respond(
+    ended: Final, options: LocalModerationOptions, notes: Notes, model: str, provider: str
+) -> ModerationResponse:
+    """Turn the engine's result into a response."""
+    if not isinstance(ended, Judged):
+        raise WorkerCrashedError(f"the worker answered with {type(ended).__name__}")
+    if ended.cut:
+        shown = ", ".join(map(str, ended.cut[:5])) + (" …" if len(ended.cut) > 5 else "")
+        notes.adapt("inputs", f"longer than the model reads, the rest was not judged: {shown}")
+    return ModerationResponse(
+        provider=provider,
+        model=model,
+        verdicts=tuple(_verdict(scores, options) for scores in ended.scores),
+        usage=Usage(input_tokens=ended.tokens),
+        warnings=notes.warnings,
+        reproducible=True,
+        provider_details={"device": ended.device, "dtype": ended.dtype},
+    )
+
+
+def _verdict(scores: dict[str, float], options: LocalModerationOptions) -> Verdict:
+    flagging = tuple(label for label, score in scores.items() if options.flags(label, score))
+    return Verdict(flagged=bool(flagging), categories=flagging, scores=scores)

@@ -1,0 +1,173 @@
+"""Makes videos, one after the other: each fills the device by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from gensdk.errors import LocalError, OutOfMemoryError, UnsupportedFeatureError
+
+from ..failures import is_out_of_memory
+from ..images.memory import save_memory
+from ..images.pipeline import LoadedPipeline
+from ..images.run import generators, watched
+from ..images.worker import NobodyWaitsError
+from ..job import Progress
+from ..worker import Desk, WorkerFacts, WorkerLimits
+from .encode import encode
+from .job import Filmed, VideoJob
+from .plan import VideoPlan, planned
+
+__all__ = ["VideoWorker"]
+
+CallT = TypeVar("CallT", bound=Hashable)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call in progress."""
+
+    job: VideoJob
+    plan: VideoPlan
+    files: list[bytes] = field(default_factory=list)
+    frames: int = 0
+    size: str = ""
+
+
+class VideoWorker(Generic[CallT]):
+    """A video pipeline and the calls for it."""
+
+    def __init__(self, model: LoadedPipeline, limits: WorkerLimits) -> None:
+        """Serve one model."""
+        self._model = model
+        self._limits = limits
+        self._calls: dict[CallT, _Call] = {}
+        self._relieved = False
+
+    @property
+    def facts(self) -> WorkerFacts:
+        """What was loaded, and where."""
+        return self._model.facts
+
+    @property
+    def active(self) -> tuple[CallT, ...]:
+        """Calls in progress, oldest first."""
+        return tuple(self._calls)
+
+    @property
+    def room(self) -> int:
+        """How many calls more it can take."""
+        return self._limits.max_active - len(self._calls)
+
+    def admit(self, call: CallT, job: Any) -> None:
+        """Check a call against the model; its turn comes."""
+        if not isinstance(job, VideoJob):
+            raise UnsupportedFeatureError(
+                f"{type(self._model.pipe).__name__} makes videos; it does nothing else",
+                provider="local",
+            )
+        self._calls[call] = _Call(job, planned(self._model, job))
+
+    def drop(self, call: CallT) -> None:
+        """Forget a call."""
+        self._calls.pop(call, None)
+
+    def step(self, desk: Desk[CallT]) -> None:
+        """Make the next video of the oldest call."""
+        call = next((call for call in self._calls if desk.wanted(call)), None)
+        if call is None:
+            return
+        state = self._calls[call]
+        desk.post(call, [Progress("steps", self._share(state, 0), self._total(state))])
+        desk.deliver()
+        try:
+            state.files.append(self._made(desk, call, state))
+        except NobodyWaitsError:
+            return
+        except Exception as error:  # the desk decides what it means
+            if is_out_of_memory(error) and not self._relieved:
+                raise
+            self.drop(call)
+            desk.fail(call, _too_large(error) if is_out_of_memory(error) else error)
+            return
+        if len(state.files) == state.job.n:
+            self.drop(call)
+            desk.post(call, [self._result(state)])
+
+    def shrink(self) -> bool:
+        """Decode in parts from now on, and try once more."""
+        self._relieved = True
+        save_memory(self._model.pipe)
+        return True
+
+    def _made(self, desk: Desk[CallT], call: CallT, state: _Call) -> bytes:
+        pipe, plan = state.plan.pipe, state.plan
+        total = self._total(state)
+
+        def tick(step: int, _: int | None, __: Any) -> None:
+            if not desk.wanted(call):
+                raise NobodyWaitsError
+            desk.post(call, [Progress("steps", self._share(state, step), total)])
+            desk.deliver()
+
+        arguments = dict(plan.arguments)
+        if plan.seeded:
+            arguments["generator"] = generators([(state.job.seed + len(state.files)) % 2**63])
+        with watched(pipe, tick) as callbacks:
+            output = pipe(**arguments, **callbacks)
+        frames = list(_frames(output))
+        state.frames = state.frames or len(frames)
+        state.size = state.size or f"{frames[0].shape[1]}x{frames[0].shape[0]}"
+        return encode(frames, plan.fps, state.job.format)
+
+    def _total(self, state: _Call) -> int | None:
+        return None if state.plan.steps is None else state.plan.steps * state.job.n
+
+    def _share(self, state: _Call, step: int) -> int:
+        """Steps done, those of the videos before this one too."""
+        return len(state.files) * (state.plan.steps or 0) + step
+
+    def _result(self, state: _Call) -> Filmed:
+        plan, job = state.plan, state.job
+        details: dict[str, str | int | float | None] = {
+            "pipeline": type(plan.pipe).__name__,
+            "size": state.size,
+            "frames": state.frames,
+            "steps": plan.steps,
+            "device": self.facts.device,
+            "dtype": self.facts.dtype,
+        }
+        return Filmed(
+            videos=tuple(state.files),
+            seed=job.seed if plan.seeded else None,
+            fps=plan.fps,
+            duration_s=state.frames / plan.fps,
+            reproducible=job.seeded and plan.seeded,
+            notes=plan.notes,
+            details=tuple((name, value) for name, value in details.items() if value is not None),
+        )
+
+
+def _too_large(error: Exception) -> OutOfMemoryError:
+    short = OutOfMemoryError(
+        f"the video needs more memory than there is; ask for a smaller or a shorter one: {error}"
+    )
+    short.__cause__ = error
+    return short
+
+
+def _frames(output: Any) -> Iterator[Any]:
+    """The frames of the first video of an output, as uint8 ``[height, width, 3]``."""
+    import numpy
+
+    videos = getattr(output, "frames", None)
+    if videos is None or len(videos) == 0 or len(videos[0]) == 0:
+        raise LocalError(f"the pipeline gave no frames but {type(output).__name__}")
+    for frame in videos[0]:
+        pixels = numpy.asarray(frame)
+        if pixels.dtype.kind == "f":
+            pixels = (numpy.nan_to_num(pixels).clip(0, 1) * 255).round()
+        if pixels.ndim != 3 or pixels.shape[-1] != 3:
+            raise LocalError(f"the pipeline gave a frame of the shape {pixels.shape}")
+        yield numpy.ascontiguousarray(pixels.astype(numpy.uint8))
