@@ -1,6 +1,6 @@
 """Many local text calls at once, against transformers on the same weights.
 
-    python benchmarks/local.py [--threads 1] [--rounds 2] [--dtype float32] [--only equal prefix] [--json FILE]
+    python benchmarks/local.py [--threads 1] [--rounds 2] [--dtype float32] [--only equal]
 
 A random Qwen2 of about 94 million weights answers 32 calls through ``client.text``; transformers
 answers the same prompts one after another with ``generate()``, and all together in one left-padded
@@ -238,7 +238,12 @@ async def main() -> None:
             await ours.client.aclose()
             await ours.backend.aclose()
     if asked.json:
-        Path(asked.json).write_text(json.dumps(found, indent=2), "utf-8")
+        keep(Path(asked.json), found)
+
+
+def keep(file: Path, found: dict[str, Any]) -> None:
+    """Write the figures down."""
+    file.write_text(json.dumps(found, indent=2), "utf-8")
 
 
 def show(kind: str, result: dict[str, Any]) -> None:
