@@ -1,8 +1,8 @@
-"""Models on this machine: causal language models and chat models, through PyTorch.
+"""Models on this machine: text, pictures, videos, vectors and verdicts, through PyTorch.
 
-``local:<hub id or folder>[@revision]`` names a model; ``local:storyteller`` is the built-in
-demonstration. Importing this room loads neither torch nor transformers; the first call does, in
-the worker thread of the model it asks for.
+``local:<hub id or folder>[@revision]`` names a model; ``local:storyteller`` and ``local:painter``
+are the built-in demonstrations. Importing this room loads neither torch nor transformers; the
+first call does, in the worker thread of the model it asks for.
 
 Rule of the room: nothing here blocks an event loop, runs code that came with a model, or opens a
 pickle. Between an ability (``text``) and the device stands ``engine``; ``backend`` knows both.
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .backend import LocalBackend
     from .device import explain_device
+    from .embedding.request import LocalEmbedOptions
     from .images.options import LocalImageOptions, Lora
+    from .moderation.request import LocalModerationOptions
     from .options import LocalTextOptions
     from .prepare import Estimate, LoadProgress, LocalModels, Preparation
     from .status import ModelStatus
@@ -24,8 +26,10 @@ __all__ = [
     "Estimate",
     "LoadProgress",
     "LocalBackend",
+    "LocalEmbedOptions",
     "LocalImageOptions",
     "LocalModels",
+    "LocalModerationOptions",
     "LocalTextOptions",
     "Lora",
     "ModelStatus",
@@ -38,7 +42,9 @@ _HOMES = {
     "Estimate": "prepare",
     "LoadProgress": "prepare",
     "LocalBackend": "backend",
+    "LocalEmbedOptions": "embedding.request",
     "LocalImageOptions": "images.options",
+    "LocalModerationOptions": "moderation.request",
     "LocalTextOptions": "options",
     "Lora": "images.options",
     "LocalModels": "prepare",

@@ -60,7 +60,7 @@ class ModelHost:
         memory_budget: int | str | None = None,
         keep_alive_s: float | None = 300.0,
         models_kept: int | None = None,
-        max_active: int = 8,
+        max_active: int = 32,
         max_waiting: int = 64,
     ) -> None:
         """Take settings; nothing is loaded, looked up or started yet.
