@@ -273,7 +273,9 @@ class ModelHost:
         folder = found.folder
         kind = kind_of(folder.path)
         if not kind.room:
-            raise ModelLoadError(f"{folder.path}: gensdk runs no {folder.model_type} models")
+            raise ModelLoadError(
+                f"{folder.path} is a {kind.name} ({folder.model_type}), which gensdk does not run"
+            )
         room = import_module(f".{kind.room}", __package__)
         limits = WorkerLimits(max_active=self._max_active, memory_bytes=seat.granted)
         worker: Worker[Ticket] = room.load(folder, seat.wish.choice, watch, limits)

@@ -27,7 +27,7 @@ class Kind:
 
     Attributes:
         name: Word for messages.
-        room: Module of this package that has ``load``; empty where nothing here runs it.
+        room: Module of this package that has ``load``; empty where nothing here runs it yet.
         abilities: What it answers.
         streams: What it streams.
         jobs: What runs as a job.
@@ -54,16 +54,16 @@ ANY = Kind(
 """A model nobody has looked at yet."""
 
 CAUSAL = _kind("causal language model", "text.model", "text", streams=True)
-SEQ2SEQ = _kind("encoder-decoder language model", "text.seq2seq", "text", streams=True)
-MASKED = _kind("masked language model", "text.masked", "text", streams=True)
-VISION = _kind("vision-language model", "text.vision", "text", streams=True)
+SEQ2SEQ = _kind("encoder-decoder language model", "")
+MASKED = _kind("masked language model", "")
+VISION = _kind("vision-language model", "")
 IMAGE = _kind("image pipeline", "images.model", "image", streams=True)
 VIDEO = Kind("video pipeline", "video.model", frozenset({"video"}), jobs=frozenset({"video"}))
-SPEECH = _kind("speech model", "speech.model", "speech", streams=True)
-TRANSCRIPTION = _kind("transcription model", "transcription.model", "transcribe")
+SPEECH = _kind("speech model", "")
+TRANSCRIPTION = _kind("transcription model", "")
 ENCODER = _kind("encoder", "embedding.model", "embed")
 CLASSIFIER = _kind("classifier", "moderation.model", "moderate")
-MUSIC = _kind("music pipeline", "music.model", "music")
+MUSIC = _kind("music pipeline", "")
 
 BUILT_IN_KINDS: dict[str, Kind] = {"storyteller": CAUSAL, "painter": IMAGE}
 """Kinds of the built-in models, also where their folders are not part of an installation."""

@@ -16,10 +16,15 @@ from gensdk.backends.local.device import DeviceFacts, choose_device
 from gensdk.backends.local.names import is_offline, locate, parse_model
 from gensdk.backends.local.text.detokenize import detokenizer
 from gensdk.backends.local.text.stopping import StopScanner
-from gensdk.errors import ConfigurationError, ModelNotDownloadedError, UnknownModelError
+from gensdk.errors import (
+    ConfigurationError,
+    ModelLoadError,
+    ModelNotDownloadedError,
+    UnknownModelError,
+)
 from gensdk.spec import TextBackend, TextStreamBackend
 from gensdk.types import ABILITIES
-from tests.support.tiny_models import byte_tokenizer
+from tests.support.tiny_models import byte_tokenizer, save_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -278,3 +283,22 @@ def test_a_detokenizer_does_not_wait_for_ever() -> None:
         pieces = [words.push(token) for token in ids]
         assert "".join(pieces[:20]) != ""
         assert "".join(pieces).endswith("then words")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind"),
+    [
+        ("T5ForConditionalGeneration", "encoder-decoder"),
+        ("BertForMaskedLM", "masked"),
+        ("WhisperForCTC", "transcription"),
+    ],
+)
+async def test_a_kind_that_is_not_run_yet_is_refused_by_name(
+    architecture: str, kind: str, models: Path, backend: LocalBackend
+) -> None:
+    folder = save_model(models / architecture)
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace("LlamaForCausalLM", architecture))
+    assert backend.capabilities(str(folder)).abilities == frozenset()
+    with pytest.raises(ModelLoadError, match=f"is a {kind}"):
+        await backend.preload(str(folder))
