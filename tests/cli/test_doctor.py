@@ -360,7 +360,7 @@ def test_doctor_shows_the_models_that_are_here(
     shown = command("doctor").out
     assert re.search(r"local:storyteller +built-in causal language model +text +3.0 MB\n", shown)
     assert re.search(r"local:acme/writer +causal language model +text +2.5 MB\n", shown)
-    assert re.search(r"local:acme/ears +transcription model +transcribe +2.5 MB\n", shown)
+    assert re.search(r"local:acme/ears +transcription model +not run +2.5 MB\n", shown)
     assert re.search(r"local:acme/odd +model +not run +2.5 MB\n", shown)
     found = json.loads(command("doctor", "--json").out)["models"]
     assert {"name": "local:acme/writer", "kind": "causal language model", "abilities": ["text"],
