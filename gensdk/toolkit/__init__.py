@@ -17,12 +17,12 @@ from .failures import (
     retry_after_s,
 )
 from .http import Answer, Form, FormFile, HTTPWire, StreamAnswer, Wire
-from .keyed import Key, KeyedAccount, KeySource, Vendor
+from .keyed import KeyedAccount, Vendor
 from .media_answers import MAX_MEDIA_BYTES, fetched, media_type_of, picture_in, refuse_document
 from .notes import Notes
 from .picture import picture_problem
 from .rate_limits import rate_limits, tell_limits
-from .secrets import Secret, redactor
+from .secrets import Key, KeySource, KnownSecrets, Secret, redactor
 from .sse import SSEEvent, server_sent_events
 from .vendor_options import merge_extra, vendor_options
 
@@ -39,6 +39,7 @@ __all__ = [
     "Key",
     "KeySource",
     "KeyedAccount",
+    "KnownSecrets",
     "MediaPolicy",
     "Notes",
     "SSEEvent",

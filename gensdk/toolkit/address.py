@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,7 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from gensdk.errors import ConfigurationError, InvalidRequestError
 
-__all__ = ["BaseAddress", "ascii_host"]
+__all__ = ["BaseAddress", "ascii_host", "refuse_plain_http"]
 
 _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _KEPT = "/:@!$&'()*+,;=~-._%"
@@ -106,3 +107,32 @@ def _unusable() -> ConfigurationError:
     return ConfigurationError(
         "base_url must be an http or https URL with a host, like 'https://api.example.com/v1'."
     )
+
+
+def refuse_plain_http(name: str, scheme: str, host: str) -> None:
+    """Refuse an address that code did not choose, unless it is https or on this machine.
+
+    A stray variable cannot send keys and prompts over the network in the clear.
+
+    Args:
+        name: The environment variable, for the message.
+        scheme: Of the address.
+        host: Of the address, without brackets.
+
+    Raises:
+        ConfigurationError: It is plain http to another machine.
+    """
+    if scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(
+            f"{name} points to http://{host}: use https, or pass base_url=… in code "
+            "if that network is yours"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import ipaddress
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -26,20 +25,16 @@ from gensdk.errors import (
 )
 from gensdk.spec import Context
 
+from .address import refuse_plain_http
 from .answer import MAX_ERROR_BYTES, Answer, StreamAnswer
 from .encoding import encode_json
 from .failures import ErrorRow, Failure, error_for, failure_from, request_id_of
 from .form import Form
 from .http import MAX_BYTES, HTTPWire
-from .secrets import Secret, redactor
+from .secrets import Key, KeySource, KnownSecrets, Secret
 
-__all__ = ["Key", "KeySource", "KeyedAccount", "Vendor"]
+__all__ = ["KeyedAccount", "Vendor"]
 
-Key = str | Secret
-KeySource = Key | Callable[[], Key | Awaitable[Key]]
-"""A key, or a (sync or async) function that returns the current one before each request."""
-
-_REMEMBERED = 4
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -109,8 +104,7 @@ class KeyedAccount:
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._http_client = http_client
         self._source = api_key if callable(api_key) else None
-        self._known: tuple[Secret, ...] = ()
-        self._mask = redactor()
+        self._known = KnownSecrets()
         self._key: Secret | None = None
         if api_key is not None and not callable(api_key):
             self._key = self._remembered(api_key)
@@ -130,7 +124,7 @@ class KeyedAccount:
 
     def redact(self, text: str) -> str:
         """Mask this account's keys in a text."""
-        return self._mask(text)
+        return self._known.redact(text)
 
     # -------------------------------------------------------------------------------- requests
     async def send(
@@ -265,9 +259,7 @@ class KeyedAccount:
 
     def _remembered(self, key: Key) -> Secret:
         secret = key if isinstance(key, Secret) else Secret(key)
-        if secret not in self._known:
-            self._known = (*self._known[1 - _REMEMBERED :], secret)
-            self._mask = redactor(*self._known)
+        self._known.add(secret)
         return secret
 
 
@@ -290,18 +282,6 @@ def _checked(url: str, name: str, *, trusted: bool) -> str:
         raise ConfigurationError(f"{name} must be an http(s) address such as https://host")
     if parts.username or parts.password:
         raise ConfigurationError(f"{name} must not hold a user name or password; use api_key=…")
-    if not trusted and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigurationError(
-            f"{name} points to http://{parts.hostname}: use https, or pass base_url=… in code "
-            "if that network is yours"
-        )
+    if not trusted:
+        refuse_plain_http(name, parts.scheme, parts.hostname)
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import os
 from collections.abc import Mapping
 
 from gensdk.errors import ConfigurationError
 
-from .address import BaseAddress
+from .address import BaseAddress, refuse_plain_http
 from .secrets import Secret
 
 __all__ = ["BasicLogin", "server_address"]
@@ -69,18 +68,5 @@ def server_address(given: str | None, variable: str, usual: str) -> str:
     if not found:
         return usual
     parts = BaseAddress(found)
-    if parts.scheme == "http" and not _is_loopback(parts.host):
-        raise ConfigurationError(
-            f"{variable} points to http://{parts.host}: use https, or pass base_url=… in code if "
-            "that network is yours"
-        )
+    refuse_plain_http(variable, parts.scheme, parts.host)
     return found.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

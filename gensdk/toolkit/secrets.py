@@ -9,16 +9,18 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import NoReturn, Self
 from urllib.parse import quote, quote_plus
 
 from gensdk.errors import ConfigurationError
 
-__all__ = ["MASK", "Secret", "redactor"]
+__all__ = ["MASK", "Key", "KeySource", "KnownSecrets", "Secret", "redactor"]
 
 MASK = "[redacted]"
 """What stands where a secret stood."""
+
+_MAX_REMEMBERED = 4
 
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{12,}")
 _SHORTEST_TO_REDACT = 4
@@ -125,3 +127,33 @@ def redactor(*secrets: Secret) -> Callable[[str], str]:
         return _BEARER.sub(rf"\1{MASK}", text)
 
     return redact
+
+
+Key = str | Secret
+KeySource = Key | Callable[[], Key | Awaitable[Key]]
+"""A key, or a function that returns the current one: called before every request, for tokens
+that rotate. It may be async; a function that blocks holds up the event loop."""
+
+
+class KnownSecrets:
+    """The last few keys that were used, for masking them in messages."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._secrets: tuple[Secret, ...] = ()
+        self._redact = redactor()
+
+    def __iter__(self) -> Iterator[Secret]:
+        """The keys, oldest first."""
+        return iter(self._secrets)
+
+    def add(self, secret: Secret) -> None:
+        """Remember a key; the oldest is forgotten."""
+        if any(secret == known for known in self._secrets):
+            return
+        self._secrets = (*self._secrets[1 - _MAX_REMEMBERED :], secret)
+        self._redact = redactor(*self._secrets)
+
+    def redact(self, text: str) -> str:
+        """Mask the keys, and bearer tokens, in a text."""
+        return self._redact(text)

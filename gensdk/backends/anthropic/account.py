@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,12 +13,11 @@ from urllib.parse import urlsplit
 from gensdk.catalog import lifecycle, lifecycle_warning
 from gensdk.errors import (
     ClientClosedError,
-    ConfigurationError,
     GenSDKError,
     InvalidResponseError,
 )
 from gensdk.toolkit import Answer, HTTPWire, Notes, StreamAnswer, encode_json
-from gensdk.toolkit.address import BaseAddress
+from gensdk.toolkit.address import BaseAddress, refuse_plain_http
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
 from .credentials import Credential, KeySource
@@ -217,18 +215,6 @@ def _base_url(given: str | None) -> str:
     """The address to use: the argument, the environment's, or Anthropic's own."""
     found = os.environ.get(VARIABLE, "").strip() if given is None else ""
     address = BaseAddress(given or found or _ORIGIN)
-    if found and address.scheme == "http" and not _is_loopback(address.host):
-        raise ConfigurationError(
-            f"{VARIABLE} points to http://{address.host}: use https, or pass base_url=… in code "
-            "if that network is yours"
-        )
+    if found:
+        refuse_plain_http(VARIABLE, address.scheme, address.host)
     return (given or found or _ORIGIN).strip().rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

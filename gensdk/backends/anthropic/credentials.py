@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from gensdk.errors import MissingCredentialsError
-from gensdk.toolkit import Secret, redactor
+from gensdk.toolkit import Key, KeySource, KnownSecrets, Secret
 
 __all__ = ["Credential", "KeySource"]
 
-Key = str | Secret
-KeySource = Key | Callable[[], Key | Awaitable[Key]]
-"""A key, or a function that returns the current one: called before every request, for tokens
-that rotate. It may be async; a function that blocks holds up the event loop."""
-
 VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """Looked at in this order, as the vendor's own package does."""
-
-_REMEMBERED = 4
 
 
 class Credential:
@@ -32,8 +25,7 @@ class Credential:
         """Remember where to look."""
         self._provider = provider
         self._source = given if callable(given) else None
-        self._secrets: tuple[Secret, ...] = ()
-        self._redact = redactor()
+        self._known = KnownSecrets()
         self._static: Mapping[str, str] | None = None
         if given is not None and not callable(given):
             self._static = self._header(given)
@@ -42,7 +34,7 @@ class Credential:
         """Show where the key comes from, never the key."""
         if self._source is not None:
             return "Credential(a function)"
-        return f"Credential({'given' if self._secrets else ' or '.join(VARIABLES)})"
+        return f"Credential({'given' if tuple(self._known) else ' or '.join(VARIABLES)})"
 
     async def headers(self) -> Mapping[str, str]:
         """The header for the next request.
@@ -66,11 +58,9 @@ class Credential:
 
     def redact(self, text: str) -> str:
         """Mask the keys that were used, and bearer tokens, in a text."""
-        return self._redact(text)
+        return self._known.redact(text)
 
     def _header(self, key: Key) -> Mapping[str, str]:
         secret = key if isinstance(key, Secret) else Secret(key, "api key")
-        if not any(secret == known for known in self._secrets):
-            self._secrets = (*self._secrets[1 - _REMEMBERED :], secret)
-            self._redact = redactor(*self._secrets)
+        self._known.add(secret)
         return {"authorization": f"Bearer {secret.reveal()}"}

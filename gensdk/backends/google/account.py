@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from gensdk.errors import (
     InvalidResponseError,
 )
 from gensdk.toolkit import Answer, Failure, HTTPWire, Notes, StreamAnswer, encode_json
+from gensdk.toolkit.address import refuse_plain_http
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
 from .credentials import HEADER, Credential, KeySource
@@ -314,18 +314,6 @@ def _base_url(given: str | None) -> str:
         raise ConfigurationError(f"{name} must be an http(s) address such as https://{HOST}")
     if parts.username or parts.password or parts.query:
         raise ConfigurationError(f"{name} must not hold a password or a query; use api_key=…")
-    if given is None and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigurationError(
-            f"{name} points to http://{parts.hostname}: use https, or pass base_url=… in code "
-            "if that network is yours"
-        )
+    if given is None:
+        refuse_plain_http(name, parts.scheme, parts.hostname)
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from gensdk.errors import MissingCredentialsError
-from gensdk.toolkit import Secret, redactor
+from gensdk.toolkit import Key, KeySource, KnownSecrets, Secret
 
 __all__ = ["HEADER", "VARIABLES", "Credential", "KeySource"]
 
 HEADER = "x-goog-api-key"
 VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """In this order, as google-genai reads them."""
-
-_MAX_REMEMBERED = 4
-
-Key = str | Secret
-KeySource = Key | Callable[[], Key | Awaitable[Key]]
-"""A key, or a function that returns the current one: called before every request. It may be
-async; a function that blocks holds up the event loop."""
 
 
 class Credential:
@@ -30,8 +23,7 @@ class Credential:
         """Remember where to look."""
         self._given = given
         self._provider = provider
-        self._known: tuple[Secret, ...] = ()
-        self._redact = redactor()
+        self._known = KnownSecrets()
         if given is not None and not callable(given):
             self._given = self._remembered(given)
 
@@ -56,7 +48,7 @@ class Credential:
 
     def redact(self, text: str) -> str:
         """Remove the keys that were used from a text."""
-        return self._redact(text)
+        return self._known.redact(text)
 
     def _from_environment(self) -> Secret:
         for variable in VARIABLES:
@@ -73,7 +65,5 @@ class Credential:
 
     def _remembered(self, key: Key) -> Secret:
         secret = key if isinstance(key, Secret) else Secret(key, "api key")
-        if not any(secret == known for known in self._known):
-            self._known = (*self._known[1 - _MAX_REMEMBERED :], secret)
-            self._redact = redactor(*self._known)
+        self._known.add(secret)
         return secret

@@ -4,44 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from gensdk.errors import MissingCredentialsError
-from gensdk.toolkit import Secret, redactor
+from gensdk.toolkit import Key, KeySource, KnownSecrets, Secret
 
-__all__ = ["Credential", "Key", "KeySource", "KnownSecrets"]
-
-Key = str | Secret
-KeySource = Key | Callable[[], Key | Awaitable[Key]]
-"""A key, or a function that returns the current one: called before every request, for tokens
-that rotate. It may be async; a function that blocks holds up the event loop."""
-
-_MAX_REMEMBERED = 4
-
-
-class KnownSecrets:
-    """The last few keys that were used, for masking them in messages."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._secrets: tuple[Secret, ...] = ()
-        self._redact = redactor()
-
-    def __iter__(self) -> Iterator[Secret]:
-        """The keys, oldest first."""
-        return iter(self._secrets)
-
-    def add(self, secret: Secret) -> None:
-        """Remember a key; the oldest is forgotten."""
-        if any(secret == known for known in self._secrets):
-            return
-        self._secrets = (*self._secrets[1 - _MAX_REMEMBERED :], secret)
-        self._redact = redactor(*self._secrets)
-
-    def redact(self, text: str) -> str:
-        """Mask the keys, and bearer tokens, in a text."""
-        return self._redact(text)
+__all__ = ["Credential", "KeySource"]
 
 
 class Credential:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from gensdk.errors import ConfigurationError
+from gensdk.toolkit.address import refuse_plain_http
 
 if TYPE_CHECKING:
     from gensdk.catalog.compatible import Dialect
@@ -95,18 +95,6 @@ def checked_base_url(url: str, name: str, *, trusted: bool) -> str:
         raise ConfigurationError(f"{name} must be an http(s) address such as https://host/v1")
     if parts.username or parts.password:
         raise ConfigurationError(f"{name} must not hold a user name or password; use api_key=…")
-    if not trusted and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigurationError(
-            f"{name} points to http://{parts.hostname}: use https, or pass base_url=… in code "
-            "if that network is yours"
-        )
+    if not trusted:
+        refuse_plain_http(name, parts.scheme, parts.hostname)
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -26,15 +26,13 @@ from gensdk.errors import (
     InvalidResponseError,
     TimedOutError,
 )
-from gensdk.toolkit import Answer, Form, Secret, StreamAnswer, tell_limits
+from gensdk.toolkit import Answer, Form, KnownSecrets, Secret, StreamAnswer, tell_limits
 from gensdk.toolkit.answer import whole
 from gensdk.toolkit.exchange import ReceivedHeaders, masked, mind_redirect
 from gensdk.toolkit.http import MAX_BYTES
 from gensdk.toolkit.log_masks import mask_in_logs
 from gensdk.toolkit.transport import RawAnswer
 from gensdk.toolkit.wire_errors import linked, wire_error
-
-from .credentials import KnownSecrets
 
 if TYPE_CHECKING:
     import httpx2
