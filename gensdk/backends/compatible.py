@@ -18,10 +18,10 @@ from difflib import get_close_matches
 
 from gensdk.catalog.compatible import OPENAI, PRESETS, UNKNOWN, Dialect, TextProtocol
 from gensdk.errors import ConfigurationError, UnknownBackendError
+from gensdk.toolkit import KeySource
+from gensdk.toolkit.address import address_parts, checked_base_url
 
 from .openai.backend import OpenAIBackend
-from .openai.credentials import KeySource
-from .openai.origin import address_parts, checked_base_url
 
 __all__ = ["OpenAICompatibleBackend", "base_url_variable", "create"]
 
@@ -148,6 +148,5 @@ def create(name: str) -> OpenAICompatibleBackend:
     found = os.environ.get(variable, "").strip()
     if not found:
         return OpenAICompatibleBackend(row.base_url, dialect=row)
-    address_parts(found, variable)
     address = checked_base_url(found, variable, trusted=False)
     return OpenAICompatibleBackend(address, dialect=row)

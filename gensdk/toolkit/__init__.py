@@ -4,6 +4,8 @@ Rule of the room: no vendor word, no policy. Importing it loads no HTTP library;
 when the first request goes out.
 """
 
+from .account import HostedAccount
+from .credential import Credential
 from .download import Downloader, MediaPolicy
 from .encoding import decode_base64, encode_json, floats_from_base64
 from .failures import (
@@ -30,12 +32,14 @@ __all__ = [
     "MAX_MEDIA_BYTES",
     "STATUS_ROWS",
     "Answer",
+    "Credential",
     "Downloader",
     "ErrorRow",
     "Failure",
     "Form",
     "FormFile",
     "HTTPWire",
+    "HostedAccount",
     "Key",
     "KeySource",
     "KeyedAccount",

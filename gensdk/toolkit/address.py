@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from gensdk.errors import ConfigurationError, InvalidRequestError
 
-__all__ = ["BaseAddress", "ascii_host", "refuse_plain_http"]
+__all__ = [
+    "BaseAddress",
+    "address_parts",
+    "ascii_host",
+    "checked_base_url",
+    "chosen_base_url",
+    "refuse_plain_http",
+]
 
 _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _KEPT = "/:@!$&'()*+,;=~-._%"
@@ -107,6 +115,58 @@ def _unusable() -> ConfigurationError:
     return ConfigurationError(
         "base_url must be an http or https URL with a host, like 'https://api.example.com/v1'."
     )
+
+
+def chosen_base_url(given: str | None, variable: str, usual: str) -> str:
+    """The address to use: the argument's, the environment's, or the usual one.
+
+    Raises:
+        ConfigurationError: It is no http(s) address, holds a password, or is not safe.
+    """
+    if given is not None:
+        return checked_base_url(given, "base_url", trusted=True)
+    if found := os.environ.get(variable, "").strip():
+        return checked_base_url(found, variable, trusted=False)
+    return checked_base_url(usual, "base_url", trusted=True)
+
+
+def checked_base_url(url: str, name: str, *, trusted: bool) -> str:
+    """Check a base URL and take the slash off its end.
+
+    Args:
+        url: The address.
+        name: What to call it in an error: the argument or the environment variable.
+        trusted: Whether code chose it. One from the environment must be https or loopback, so
+            that a stray variable cannot send the key over the network in the clear.
+
+    Raises:
+        ConfigurationError: It is no http(s) address, holds a password, or is not safe.
+    """
+    url = url.strip()
+    parts = address_parts(url, name)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ConfigurationError(f"{name} must be an http(s) address such as https://host/v1")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{name} must not hold a user name or password; use api_key=…")
+    if not trusted:
+        refuse_plain_http(name, parts.scheme, parts.hostname)
+    return url.rstrip("/")
+
+
+def address_parts(url: str, name: str) -> SplitResult:
+    """Take an address apart; ``name`` is what to call it in an error.
+
+    Raises:
+        ConfigurationError: It is malformed.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0  # reading the port checks it
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is no usable address: {error}") from error
+    if not usable:
+        raise ConfigurationError(f"{name} is no usable address: port 0 is none")
+    return parts
 
 
 def refuse_plain_http(name: str, scheme: str, host: str) -> None:

@@ -1,4 +1,4 @@
-"""Servers of the user's own: where they are, and the user name and password some ask for."""
+"""Servers of the user's own: the user name and password that some ask for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Mapping
 
 from gensdk.errors import ConfigurationError
 
-from .address import BaseAddress, refuse_plain_http
 from .secrets import Secret
 
-__all__ = ["BasicLogin", "server_address"]
+__all__ = ["BasicLogin"]
 
 
 class BasicLogin:
@@ -50,23 +49,3 @@ def _parts(found: tuple[str, str] | str) -> tuple[str, str]:
         return found
     user, _, password = found.partition(":")
     return user, password
-
-
-def server_address(given: str | None, variable: str, usual: str) -> str:
-    """The address of a server: the argument's, the environment's, or the usual one.
-
-    One from the environment must be https or on this machine, so that a stray variable cannot
-    send prompts and pictures over the network in the clear; code may name any.
-
-    Raises:
-        ConfigurationError: It is no http(s) address, or not safe.
-    """
-    if given is not None:
-        BaseAddress(given)
-        return given.strip().rstrip("/")
-    found = os.environ.get(variable, "").strip()
-    if not found:
-        return usual
-    parts = BaseAddress(found)
-    refuse_plain_http(variable, parts.scheme, parts.host)
-    return found.rstrip("/")

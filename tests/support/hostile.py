@@ -117,9 +117,9 @@ async def asking(
         ) as client:
             yield server, client
         await backend.aclose()
-        lent = getattr(getattr(backend, "account", None), "_client", None)
+        lent = getattr(getattr(backend, "account", None), "_lent", None)
         if lent is not None:
-            await lent.close()
+            await lent._client.close()
         await until(lambda: server.open_connections == 0)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from gensdk.catalog import abilities_of
 from gensdk.catalog.anthropic import claude_model
 from gensdk.spec import Capabilities, Context
+from gensdk.toolkit import KeySource
 from gensdk.types import Ability, TextEvent, TextRequest, TextResponse
 
 from .account import Account, today_utc
-from .credentials import KeySource
 
 __all__ = ["AnthropicBackend"]
 

@@ -22,7 +22,8 @@ from gensdk.toolkit import (
     failure_from,
     request_id_of,
 )
-from gensdk.toolkit.own_server import BasicLogin, server_address
+from gensdk.toolkit.address import chosen_base_url
+from gensdk.toolkit.own_server import BasicLogin
 from gensdk.types import Media
 
 from .errors import ROWS, refusal_of
@@ -60,7 +61,7 @@ class Account:
     ) -> None:
         """Set up without I/O."""
         self.name = name
-        self.base_url = server_address(base_url, "COMFYUI_BASE_URL", "http://127.0.0.1:8188")
+        self.base_url = chosen_base_url(base_url, "COMFYUI_BASE_URL", "http://127.0.0.1:8188")
         self.borrowed = http_client is not None or bool(headers)
         login = BasicLogin(auth, "COMFYUI_AUTH")
         own = tuple(Secret(value, name) for name, value in headers.items())

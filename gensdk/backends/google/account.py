@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -11,17 +9,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from gensdk.catalog import lifecycle, lifecycle_warning
-from gensdk.errors import (
-    ClientClosedError,
-    ConfigurationError,
-    GenSDKError,
-    InvalidResponseError,
+from gensdk.errors import ConfigurationError, GenSDKError
+from gensdk.toolkit import (
+    Answer,
+    Credential,
+    Failure,
+    HostedAccount,
+    KeySource,
+    Notes,
+    StreamAnswer,
+    encode_json,
 )
-from gensdk.toolkit import Answer, Failure, HTTPWire, Notes, StreamAnswer, encode_json
-from gensdk.toolkit.address import refuse_plain_http
+from gensdk.toolkit.address import chosen_base_url
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
-from .credentials import HEADER, Credential, KeySource
 from .errors import error_of, failure_of, model_retired
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ MAX_EVENT_BYTES = 64 * 2**20
 MAX_MEDIA_BYTES = 256 * 2**20
 """Largest answer that carries pictures, sound, videos or vectors."""
 
-_VARIABLE = "GOOGLE_GEMINI_BASE_URL"
+_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+"""In this order, as google-genai reads them."""
 _NO_HEADERS: Mapping[str, str] = {}
 _REDIRECTION = 3
 
@@ -59,11 +61,10 @@ def model_path(model: str) -> str:
     return quote(name, safe="/")
 
 
-class Account:
+class Account(HostedAccount):
     """An account at the Gemini API. Makes one attempt per call, and sends nothing twice.
 
     Attributes:
-        name: Provider name, as in ``"name:model"``.
         base_url: Origin and path prefix, without a slash at the end and without a version.
         api_version: Version of the API in every path.
     """
@@ -94,19 +95,17 @@ class Account:
         Raises:
             ConfigurationError: The base URL is unusable or unsafe.
         """
-        self.name = name
+        super().__init__(
+            name,
+            _base_url(base_url),
+            Credential(
+                api_key, provider=name, variables=_VARIABLES, header="x-goog-api-key", prefix=""
+            ),
+            headers=default_headers,
+            http_client=http_client,
+        )
         self.api_version = api_version
-        self.base_url = _base_url(base_url)
-        self._credential = Credential(api_key, name)
-        self._headers = {key.lower(): text for key, text in (default_headers or {}).items()}
-        self._http_client = http_client
         self._today = today
-        self._wire: HTTPWire | None = None
-        self._closed = False
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"Account({self.name!r}, {self.base_url!r})"
 
     @property
     def official(self) -> bool:
@@ -115,11 +114,7 @@ class Account:
 
     def identity(self) -> str | None:
         """Whose answers these are, without the key; None where a client of the user's decides."""
-        if self._http_client is not None:
-            return None
-        headers = sorted((key, text) for key, text in self._headers.items() if key != HEADER)
-        whole = (self.base_url, self.api_version, headers)
-        return hashlib.sha256(repr(whole).encode()).hexdigest()
+        return self.digest(self.api_version)
 
     # ------------------------------------------------------------------------------- requests
     async def post(
@@ -173,7 +168,7 @@ class Account:
             without the key.
         """
         parts = urlsplit(address)
-        opened = self._get_wire(context).stream(
+        opened = self.wire(context).stream(
             "GET",
             parts.path.removeprefix(urlsplit(self.base_url).path),
             context,
@@ -204,24 +199,6 @@ class Account:
         error.billed = "maybe"
         return error
 
-    def invalid(
-        self, message: str, answer: Answer | StreamAnswer, context: Context
-    ) -> InvalidResponseError:
-        """The error for an answer that cannot be used."""
-        return InvalidResponseError(
-            self.redact(message), provider=self.name, model=context.model, status=answer.status
-        )
-
-    def redact(self, text: str) -> str:
-        """Remove this account's keys from a text."""
-        return self._credential.redact(text)
-
-    async def aclose(self) -> None:
-        """Close what this account opened, for good. May be called twice."""
-        self._closed = True
-        if self._wire is not None:
-            await self._wire.aclose()
-
     # ------------------------------------------------------------------------------ the inside
     @asynccontextmanager
     async def _opened(
@@ -235,7 +212,7 @@ class Account:
         max_bytes: int | None = None,
         version: str | None = None,
     ) -> AsyncIterator[StreamAnswer]:
-        async with self._get_wire(context).stream(
+        async with self.exchange(
             method,
             f"/{version or self.api_version}/{path}",
             context,
@@ -262,26 +239,6 @@ class Account:
             today=self._today(),
         )
 
-    def _get_wire(self, context: Context | None = None) -> HTTPWire:
-        if self._closed:
-            raise ClientClosedError(
-                f"the account {self.name!r} was closed; make a new client or backend",
-                provider=self.name,
-                model=context.model if context else None,
-            )
-        if self._wire is None:
-            self._wire = HTTPWire(
-                self.base_url,
-                headers=self._all_headers,
-                provider=self.name,
-                http_client=self._http_client,
-                redact=self.redact,
-            )
-        return self._wire
-
-    async def _all_headers(self) -> Mapping[str, str]:
-        return {**await self._credential.headers(), **self._headers}
-
     def _mind_lifecycle(self, context: Context, notes: Notes | None) -> None:
         row = lifecycle("google", context.model)
         if row is None:
@@ -299,21 +256,9 @@ def _base_url(given: str | None) -> str:
     """The address to use: the argument, the environment's, or Google's own.
 
     Raises:
-        ConfigurationError: It is no http(s) address, holds a password, or is not safe.
+        ConfigurationError: It is no http(s) address, holds a password or a query, or is not safe.
     """
-    found = os.environ.get(_VARIABLE, "").strip()
-    url, name = (given, "base_url") if given is not None else (found, _VARIABLE)
-    if not url:
-        return f"https://{HOST}"
-    try:
-        parts = urlsplit(url)
-        usable = parts.port != 0  # reading the port checks it
-    except ValueError as error:
-        raise ConfigurationError(f"{name} is no usable address: {error}") from error
-    if not usable or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(f"{name} must be an http(s) address such as https://{HOST}")
-    if parts.username or parts.password or parts.query:
-        raise ConfigurationError(f"{name} must not hold a password or a query; use api_key=…")
-    if given is None:
-        refuse_plain_http(name, parts.scheme, parts.hostname)
-    return url.rstrip("/")
+    url = chosen_base_url(given, "GOOGLE_GEMINI_BASE_URL", f"https://{HOST}")
+    if urlsplit(url).query:
+        raise ConfigurationError("Google's base_url must not hold a query; use api_key=…")
+    return url

@@ -10,6 +10,7 @@ from typing import Any
 from gensdk.catalog.google import google_model
 from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import Capabilities, Context
+from gensdk.toolkit import KeySource
 from gensdk.types import (
     Ability,
     CancelOutcome,
@@ -33,7 +34,6 @@ from gensdk.types import (
 )
 
 from .account import Account, today_utc
-from .credentials import KeySource
 
 __all__ = ["GoogleBackend"]
 

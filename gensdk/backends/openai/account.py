@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from gensdk.catalog import LifecycleRow, lifecycle, lifecycle_warning
-from gensdk.errors import (
-    ClientClosedError,
-    GenSDKError,
-    InvalidResponseError,
-    UnsupportedFeatureError,
+from gensdk.errors import GenSDKError, UnsupportedFeatureError
+from gensdk.toolkit import (
+    Answer,
+    Credential,
+    Failure,
+    Form,
+    HostedAccount,
+    KeySource,
+    Notes,
+    StreamAnswer,
+    encode_json,
 )
-from gensdk.toolkit import Answer, Failure, Form, HTTPWire, Notes, StreamAnswer, encode_json
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
-from .credentials import Credential, KeySource
-from .errors import error_of, failure_inside, failure_of, model_retired, parsed, request_id_of
-from .origin import choose_base_url, fixed_headers, identity_of
+from .errors import error_of, failure_inside, failure_of, model_retired, parsed
+from .origin import choose_base_url, facts_of, fixed_headers
 from .refusals import (
     MAX_RESENDS,
     LearnedRefusals,
@@ -54,16 +58,14 @@ def today_utc() -> date:
     return datetime.now(UTC).date()
 
 
-class Account:
+class Account(HostedAccount):
     """An account at OpenAI, or at a server that speaks its wire format.
 
     Makes one attempt per call. The one thing it sends again is a request that the server refused
     with a 400 over a preference it does not know: without that preference, and with a warning.
 
     Attributes:
-        name: Provider name, as in ``"name:model"``.
         dialect: How the server departs from OpenAI's API.
-        base_url: Origin and path prefix, without a slash at the end.
         learned: Preferences this server refused so far, by model.
     """
 
@@ -109,26 +111,23 @@ class Account:
         Raises:
             ConfigurationError: The base URL is unusable or unsafe.
         """
-        self.dialect = dialect
-        self.name = name or dialect.name
-        self.learned = LearnedRefusals()
+        own = name or dialect.name
         given = str(client.base_url) if client is not None else base_url
-        self.base_url = choose_base_url(given, dialect)
-        self._credential = credential or _credential(api_key, dialect, self.name)
         vendor = dialect.name == "openai"
-        self._headers = fixed_headers(organization, project, default_headers, vendor=vendor)
+        super().__init__(
+            own,
+            choose_base_url(given, dialect),
+            credential or _credential(api_key, dialect, own),
+            headers=fixed_headers(organization, project, default_headers, vendor=vendor),
+            http_client=http_client,
+        )
+        self.dialect = dialect
+        self.learned = LearnedRefusals()
         self._query = dict(query or {})
         self._deployments = deployments
         self._idempotency_header = idempotency_header
-        self._http_client = http_client
-        self._client = client
         self._today = today
-        self._wire: HTTPWire | SDKWire | None = None
-        self._closed = False
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"Account({self.name!r}, {self.base_url!r})"
+        self._lent = None if client is None else _lent(client, own)
 
     @property
     def official(self) -> bool:
@@ -138,9 +137,9 @@ class Account:
 
     def identity(self) -> str | None:
         """Whose answers these are, without the key; None where a client of the user's decides."""
-        if self._client is not None or self._http_client is not None:
+        if self._lent is not None:
             return None
-        return identity_of(self.dialect, self.base_url, self._headers, self._query)
+        return self.digest(sorted(self._query.items()), facts_of(self.dialect))
 
     @property
     def catalogue(self) -> str:
@@ -247,32 +246,10 @@ class Account:
         error.billed = "maybe"
         return error
 
-    def invalid(
-        self, message: str, answer: Answer | StreamAnswer, context: Context
-    ) -> InvalidResponseError:
-        """The error for an answer that cannot be used."""
-        return InvalidResponseError(
-            self.redact(message),
-            provider=self.name,
-            model=context.model,
-            status=answer.status,
-            request_id=request_id_of(answer.headers),
-        )
-
     def redact(self, text: str) -> str:
-        """Remove this account's keys from a text: those known by now, wherever they came from."""
-        text = self._credential.redact(text)
-        return text if self._client is None else self._get_wire().redact(text)
-
-    async def aclose(self) -> None:
-        """Close what this account opened, for good. May be called twice.
-
-        Calls under way end with ``ClientClosedError``, and so does every later one. There is no
-        need to call this between event loops: each has its own connections.
-        """
-        self._closed = True
-        if self._wire is not None:
-            await self._wire.aclose()
+        """Mask this account's keys in a text: those known by now, wherever they came from."""
+        text = super().redact(text)
+        return text if self._lent is None else self._lent.redact(text)
 
     # ------------------------------------------------------------------------------ one request
     def opened(
@@ -286,13 +263,9 @@ class Account:
         form: Form | None = None,
     ) -> AbstractAsyncContextManager[StreamAnswer]:
         """Send once, whatever the answer will be."""
-        if self._closed:
-            raise ClientClosedError(
-                f"the account {self.name!r} was closed; make a new client or backend",
-                provider=self.name,
-                model=context.model,
-            )
-        return self._get_wire().stream(
+        self.refuse_closed(context)
+        wire = self._lent or self.wire(context)
+        return wire.stream(
             method,
             self._path(path, context),
             context,
@@ -312,27 +285,6 @@ class Account:
         return replace(failure, message=self.redact(failure.message), code=code), error
 
     # ------------------------------------------------------------------------------ the inside
-    def _get_wire(self) -> HTTPWire | SDKWire:
-        if self._wire is None:
-            self._wire = self._new_wire()
-        return self._wire
-
-    def _new_wire(self) -> HTTPWire | SDKWire:
-        if self._client is not None:
-            from .sdk_wire import SDKWire
-
-            return SDKWire(self._client, provider=self.name)
-        return HTTPWire(
-            self.base_url,
-            headers=self._all_headers,
-            provider=self.name,
-            http_client=self._http_client,
-            redact=self.redact,
-        )
-
-    async def _all_headers(self) -> Mapping[str, str]:
-        return {**await self._credential.headers(), **self._headers}
-
     def _call_headers(self, context: Context) -> Mapping[str, str]:
         if self._idempotency_header and context.idempotency_key:
             return {self._idempotency_header: context.idempotency_key}
@@ -397,3 +349,9 @@ class Account:
 def _credential(api_key: KeySource | None, dialect: Dialect, name: str) -> Credential:
     variables = (dialect.key_env,) if dialect.key_env else ()
     return Credential(api_key, provider=name, variables=variables, required=dialect.key_required)
+
+
+def _lent(client: openai.AsyncOpenAI, name: str) -> SDKWire:
+    from .sdk_wire import SDKWire
+
+    return SDKWire(client, provider=name)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from gensdk.catalog.compatible import AZURE, TextProtocol
 from gensdk.errors import ConfigurationError
+from gensdk.toolkit import Credential, KeySource
+from gensdk.toolkit.address import checked_base_url
 
 from .account import Account
 from .backend import OpenAIBackend
-from .credentials import Credential, KeySource
-from .origin import checked_base_url
 
 if TYPE_CHECKING:
     import openai
@@ -117,4 +117,6 @@ def _credential(
     token_variable = "AZURE_OPENAI_AD_TOKEN"
     if azure_ad_token is not None or (api_key is None and os.environ.get(token_variable)):
         return Credential(azure_ad_token, provider=name, variables=(token_variable,))
-    return Credential(api_key, provider=name, variables=("AZURE_OPENAI_API_KEY",), header="api-key")
+    return Credential(
+        api_key, provider=name, variables=("AZURE_OPENAI_API_KEY",), header="api-key", prefix=""
+    )

@@ -12,6 +12,7 @@ from gensdk.catalog.compatible import OPENAI, Dialect, TextProtocol
 from gensdk.catalog.openai_media import image_model, speech_model
 from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import Capabilities, Context
+from gensdk.toolkit import KeySource
 from gensdk.types import (
     Ability,
     CancelOutcome,
@@ -38,7 +39,6 @@ from gensdk.types import (
 )
 
 from .account import Account, today_utc
-from .credentials import KeySource
 
 if TYPE_CHECKING:
     import openai

@@ -10,12 +10,11 @@ from typing import Any
 
 from gensdk.backends.openai import chat
 from gensdk.backends.openai.account import Account
-from gensdk.backends.openai.credentials import KeySource
-from gensdk.backends.openai.origin import checked_base_url
 from gensdk.catalog.compatible import PRESETS
 from gensdk.errors import GenSDKError
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import Failure, error_for
+from gensdk.toolkit import Failure, KeySource, error_for
+from gensdk.toolkit.address import checked_base_url
 from gensdk.types import (
     Ability,
     EmbedRequest,

@@ -12,7 +12,8 @@ from pydantic_core import from_json
 from gensdk.errors import GenSDKError, InvalidResponseError
 from gensdk.spec import Context
 from gensdk.toolkit import Answer, HTTPWire, encode_json, request_id_of
-from gensdk.toolkit.own_server import BasicLogin, server_address
+from gensdk.toolkit.address import chosen_base_url
+from gensdk.toolkit.own_server import BasicLogin
 
 from .errors import error_of
 
@@ -57,7 +58,7 @@ class Account:
     ) -> None:
         """Set up without I/O."""
         self.name = name
-        self.base_url = server_address(base_url, "WEBUI_BASE_URL", "http://127.0.0.1:7860")
+        self.base_url = chosen_base_url(base_url, "WEBUI_BASE_URL", "http://127.0.0.1:7860")
         self.exclusive = exclusive
         self.borrowed = http_client is not None
         login = BasicLogin(auth, "WEBUI_AUTH")

@@ -80,7 +80,7 @@ async def test_failures_are_judged_like_any_other_and_never_retried() -> None:
         with pytest.raises(RateLimitError):
             await collect(source, REQUEST, context("gpt-5.4"))
         assert len(server.requests) == 2
-        redacted = source.account._get_wire()
+        redacted = source.account._lent
         assert KEY not in repr(redacted)
 
 

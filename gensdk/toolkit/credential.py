@@ -1,16 +1,16 @@
-"""Where an account's key comes from, and the header that carries it."""
+"""Where an account's key comes from, and the header that carries it; never part of an address."""
 
 from __future__ import annotations
 
 import inspect
 import os
 from collections.abc import Mapping
-from typing import Literal
 
 from gensdk.errors import MissingCredentialsError
-from gensdk.toolkit import Key, KeySource, KnownSecrets, Secret
 
-__all__ = ["Credential", "KeySource"]
+from .secrets import Key, KeySource, KnownSecrets, Secret
+
+__all__ = ["Credential"]
 
 
 class Credential:
@@ -18,6 +18,9 @@ class Credential:
 
     Nothing is read before the first request, so an account can be made without a key. The
     environment variable is read once.
+
+    Attributes:
+        header: Header that carries the key.
     """
 
     def __init__(
@@ -27,13 +30,27 @@ class Credential:
         provider: str,
         variables: tuple[str, ...] = (),
         required: bool = True,
-        header: Literal["authorization", "api-key"] = "authorization",
+        header: str = "authorization",
+        prefix: str = "Bearer ",
     ) -> None:
-        """Remember where to look; ``variables`` are tried in order when nothing was given."""
+        """Remember where to look.
+
+        Args:
+            given: Key, or a sync or async function that returns the current one.
+            provider: Whose key it is, for messages.
+            variables: Environment variables, tried in order where nothing was given.
+            required: Whether a request without any key is an error.
+            header: Header that carries the key.
+            prefix: What stands before the key in it.
+
+        Raises:
+            ConfigurationError: The key is empty or fits no header.
+        """
         self._provider = provider
         self._variables = variables
         self._required = required
-        self._header = header
+        self.header = header
+        self._prefix = prefix
         self._source = given if callable(given) else None
         self._known = KnownSecrets()
         self._static: Mapping[str, str] | None = None
@@ -42,13 +59,10 @@ class Credential:
 
     def __repr__(self) -> str:
         """Show where the key comes from, never the key."""
-        origin = "a function" if self._source else " or ".join(self._variables) or "nowhere"
-        return f"Credential({'given' if self.known and not self._source else origin})"
-
-    @property
-    def known(self) -> tuple[Secret, ...]:
-        """The keys that are known by now, for masking them in messages."""
-        return tuple(self._known)
+        if self._source is not None:
+            return "Credential(a function)"
+        origin = " or ".join(self._variables) or "nowhere"
+        return f"Credential({'given' if tuple(self._known) else origin})"
 
     async def headers(self) -> Mapping[str, str]:
         """The header for the next request; empty where the server needs no key.
@@ -61,13 +75,19 @@ class Credential:
         if self._source is not None:
             key = self._source()
             return self._as_header(await key if inspect.isawaitable(key) else key)
+        self._static = self._from_environment()
+        return self._static
+
+    def redact(self, text: str) -> str:
+        """Mask every key that was used, and bearer tokens, in a text."""
+        return self._known.redact(text)
+
+    def _from_environment(self) -> Mapping[str, str]:
         for variable in self._variables:
             if value := os.environ.get(variable, "").strip():
-                self._static = self._as_header(Secret(value, variable))
-                return self._static
+                return self._as_header(Secret(value, variable))
         if not self._required:
-            self._static = {}
-            return self._static
+            return {}
         names = " or ".join(self._variables)
         raise MissingCredentialsError(
             f"no key for {self._provider}: "
@@ -76,12 +96,7 @@ class Credential:
             provider=self._provider,
         )
 
-    def redact(self, text: str) -> str:
-        """Remove every key that was used from a text."""
-        return self._known.redact(text)
-
     def _as_header(self, key: Key) -> Mapping[str, str]:
-        secret = key if isinstance(key, Secret) else Secret(key, "api key")
-        value = secret.reveal()
+        secret = key if isinstance(key, Secret) else Secret(key)
         self._known.add(secret)
-        return {self._header: f"Bearer {value}" if self._header == "authorization" else value}
+        return {self.header: f"{self._prefix}{secret.reveal()}"}
