@@ -51,6 +51,9 @@ FEATURES: dict[str, str] = {
 }
 """Portable fields, or kinds of input, that a row of the catalogue may refuse."""
 
+OWN_BACKEND = frozenset({"huggingface"})
+"""Servers that do more than their wire format says."""
+
 SCHEMAS = {"strict": "strict", "plain": "yes", "object": "JSON mode"}
 
 
@@ -103,10 +106,9 @@ def table() -> str:
     dialects = [OPENAI, AZURE, *PRESETS.values()]
     by_verb = [[f"`{OPENAI.name}`", *verbs(backend_of("openai").capabilities("unknown"))]]
     os.environ.setdefault("AZURE_OPENAI_ENDPOINT", "https://example.openai.azure.com")
-    by_verb += [
-        [f"`{row.name}`", *verbs(backend_of(row.name).capabilities("unknown"))]
-        for row in dialects[1:]
-    ]
+    for row in dialects[1:]:
+        backend = _vendor(row.name) if row.name in OWN_BACKEND else backend_of(row.name)
+        by_verb.append([f"`{row.name}`", *verbs(backend.capabilities("unknown"))])
     by_verb += [
         [f"`{name}`", *verbs(_vendor(name).capabilities("unknown"))]
         for name in ("anthropic", "google")

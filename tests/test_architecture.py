@@ -149,8 +149,8 @@ def test_a_backend_imports_no_other_backend(path: Path) -> None:
         for name in imports(path)
         if name.startswith("gensdk.backends.") and len(name.split(".")) > 2
     }
-    # Both speak OpenAI's wire format, and add to it.
-    allowed = {here, "openai"} if here in {"compatible", "perplexity"} else {here}
+    # They speak OpenAI's wire format, and add to it.
+    allowed = {here, "openai"} if here in {"compatible", "huggingface", "perplexity"} else {here}
     assert there <= allowed
 
 

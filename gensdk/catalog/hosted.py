@@ -28,6 +28,7 @@ class HostedRow:
 
 HOSTED: tuple[HostedRow, ...] = (
     HostedRow("elevenlabs", "ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL"),
+    HostedRow("huggingface", "HF_TOKEN", "HUGGINGFACE_BASE_URL"),
     HostedRow("perplexity", "PERPLEXITY_API_KEY", "PERPLEXITY_BASE_URL"),
     HostedRow("stability", "STABILITY_API_KEY", "STABILITY_BASE_URL"),
 )

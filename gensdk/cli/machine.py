@@ -33,7 +33,7 @@ __all__ = [
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 _EVERYTHING = "all"
-_OTHER_ADDRESSES = ("AZURE_OPENAI_ENDPOINT", "GOOGLE_GEMINI_BASE_URL")
+_OTHER_ADDRESSES = ("AZURE_OPENAI_ENDPOINT", "GOOGLE_GEMINI_BASE_URL", "HF_ENDPOINT")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

@@ -11,6 +11,7 @@ import pytest
 from gensdk.backends.anthropic import AnthropicBackend
 from gensdk.backends.elevenlabs import ElevenLabsBackend
 from gensdk.backends.google import GoogleBackend
+from gensdk.backends.huggingface import HuggingFaceBackend
 from gensdk.backends.openai import OpenAIBackend
 from gensdk.backends.perplexity import PerplexityBackend
 from gensdk.backends.stability import StabilityBackend
@@ -19,6 +20,7 @@ HOSTED: list[Callable[..., Any]] = [
     AnthropicBackend,
     ElevenLabsBackend,
     GoogleBackend,
+    HuggingFaceBackend,
     OpenAIBackend,
     PerplexityBackend,
     StabilityBackend,
