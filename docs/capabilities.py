@@ -111,7 +111,7 @@ def table() -> str:
         by_verb.append([f"`{row.name}`", *verbs(backend.capabilities("unknown"))])
     by_verb += [
         [f"`{name}`", *verbs(_vendor(name).capabilities("unknown"))]
-        for name in ("anthropic", "google")
+        for name in ("anthropic", "google", "runway", "pixverse")
     ]
     by_verb.append(["`local`", *verbs(backend_of("local").capabilities("org/name"))])
     by_field = [[f"`{row.name}`", row.text_protocol, *features(row)] for row in dialects]

@@ -30,6 +30,8 @@ HOSTED: tuple[HostedRow, ...] = (
     HostedRow("elevenlabs", "ELEVENLABS_API_KEY", "ELEVENLABS_BASE_URL"),
     HostedRow("huggingface", "HF_TOKEN", "HUGGINGFACE_BASE_URL"),
     HostedRow("perplexity", "PERPLEXITY_API_KEY", "PERPLEXITY_BASE_URL"),
+    HostedRow("pixverse", "PIXVERSE_API_KEY", "PIXVERSE_BASE_URL"),
+    HostedRow("runway", "RUNWAYML_API_SECRET", "RUNWAYML_BASE_URL"),
     HostedRow("stability", "STABILITY_API_KEY", "STABILITY_BASE_URL"),
 )
 """By provider. A backend reads the same variables; a test holds the two together."""

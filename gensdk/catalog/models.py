@@ -121,6 +121,11 @@ def _default(provider: str, ability: Ability, model: str, source: str) -> Defaul
     return DefaultRow(provider, ability, model, key, None, source, date(2026, 11, 21))
 
 
+def _runway_default(ability: Ability, model: str, source: str) -> DefaultRow:
+    key = "RUNWAYML_API_SECRET"
+    return DefaultRow("runway", ability, model, key, None, source, date(2026, 11, 21))
+
+
 DEFAULTS: tuple[DefaultRow, ...] = (
     _openai_default(
         "text", "gpt-6-luna", "the vendor's replacement for gpt-4o and gpt-4.1 (deprecations page)"
@@ -169,5 +174,9 @@ DEFAULTS: tuple[DefaultRow, ...] = (
     _default("stability", "image", "core", "the cheaper of the vendor's two services"),
     _default("stability", "music", "stable-audio-2.5", "the newest that answers at once"),
     _default("perplexity", "text", "sonar", "the smallest of the vendor's models"),
+    _runway_default("image", "gen4_image", "the vendor's own, without pictures to start from"),
+    _runway_default("speech", "eleven_multilingual_v2", "the one that speaks most languages"),
+    _runway_default("video", "gen4.5", "the newest of the vendor's own"),
+    _default("pixverse", "video", "v6", "the newest that needs nothing but words"),
 )
 """Defaults by ability, in order of preference: dated rows, never constants in code."""

@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+
+from gensdk import Job
+from gensdk.errors import ConfigurationError
+from gensdk.types import JobHandle, VideoResponse
 
 from .files import VIDEO_FORMATS, check_target, format_of
 from .guard import guard, in_loop
@@ -49,6 +54,10 @@ Source = Annotated[
     Path | None,
     typer.Option("--edit", exists=True, dir_okay=False, help="Video to start from."),
 ]
+Taken = Annotated[
+    str | None,
+    typer.Option("--job", help="Take up a job by its handle, as it was printed; no prompt."),
+]
 Format = Annotated[
     str | None, typer.Option("--format", help="mp4, webm, mov or gif; else the suffix's.")
 ]
@@ -77,13 +86,17 @@ def video(
     reference: References = None,
     edit: Source = None,
     file_format: Format = None,
+    job: Taken = None,
     as_json: JsonFlag = False,
     timeout: Seconds = None,
     verbose: VerboseFlag = False,
     quiet: QuietFlag = False,
     debug: DebugFlag = False,
 ) -> None:
-    """Make a video of a prompt; prints the file's name. Ctrl-C cancels the provider's job."""
+    """Make a video of a prompt; prints the file's name. Ctrl-C cancels the provider's job.
+
+    With --job a job that goes on is waited for; Ctrl-C leaves it alone.
+    """
 
     def body(terminal: Terminal) -> int:
         check_target(output, count=count or 1, as_json=as_json)
@@ -94,6 +107,9 @@ def video(
             "last_frame": last_frame, "references": reference or None, "video": edit,
             "format": format_of(output, file_format, VIDEO_FORMATS), "timeouts": timeout,
         }  # fmt: skip
+        if job is not None:
+            handle = _handle(job, prompt, parameters | {"format": file_format})
+            return in_loop(_take_up(terminal, handle, output, timeout, as_json))
         words = whole_text(prompt)
         return in_loop(_film(terminal, words, output, parameters, as_json))
 
@@ -106,6 +122,36 @@ async def _film(
     async with open_client(terminal) as client:
         with terminal.waiting("filming", bar=True):
             response = await client.video(prompt, **parameters)
+    report(terminal, response, output, response.videos, "videos", as_json=as_json)
+    tell(terminal, response)
+    return 0
+
+
+def _handle(text: str, prompt: list[str] | None, parameters: dict[str, Any]) -> JobHandle:
+    """What ``--job`` names.
+
+    Raises:
+        ConfigurationError: It is no handle of a video, or something else was asked for beside it.
+    """
+    given = [name for name, value in parameters.items() if value is not None]
+    if prompt or set(given) - {"timeouts"}:
+        raise ConfigurationError("--job takes up what was asked for before: give -o alone")
+    try:
+        handle = JobHandle.model_validate_json(text)
+    except ValidationError:
+        raise ConfigurationError("--job: give the JSON that stands after 'handle:'") from None
+    if handle.ability != "video":
+        raise ConfigurationError(f"--job: this job makes {handle.ability}, no video")
+    return handle
+
+
+async def _take_up(
+    terminal: Terminal, handle: JobHandle, output: Path, timeout: float | None, as_json: bool
+) -> int:
+    async with open_client(terminal, handle) as client:
+        with terminal.waiting("filming", bar=True):
+            job: Job[VideoResponse] = client.job(handle)
+            response = await job.result(deadline_s=timeout)
     report(terminal, response, output, response.videos, "videos", as_json=as_json)
     tell(terminal, response)
     return 0

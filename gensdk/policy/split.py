@@ -79,8 +79,18 @@ def _cannot_stream(call: Call) -> UnsupportedFeatureError:
 
 
 def _one_job(call: Call) -> UnsupportedFeatureError:
+    facts, at = call.here.facts, call.here
+    if call.ability == "speech":
+        return UnsupportedFeatureError(
+            f"{at} speaks up to {facts.max_characters} characters in one job; "
+            "make a call for each part of the text"
+        )
+    if call.ability == "image":
+        return UnsupportedFeatureError(
+            f"{at} makes {facts.max_images} of n images in one job; make several calls"
+        )
     return UnsupportedFeatureError(
-        f"{call.here} makes {call.here.facts.max_videos} of n videos in one job; start several jobs"
+        f"{at} makes {facts.max_videos} of n videos in one job; start several jobs"
     )
 
 

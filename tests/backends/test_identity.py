@@ -14,6 +14,8 @@ from gensdk.backends.google import GoogleBackend
 from gensdk.backends.huggingface import HuggingFaceBackend
 from gensdk.backends.openai import OpenAIBackend
 from gensdk.backends.perplexity import PerplexityBackend
+from gensdk.backends.pixverse import PixVerseBackend
+from gensdk.backends.runway import RunwayBackend
 from gensdk.backends.stability import StabilityBackend
 
 HOSTED: list[Callable[..., Any]] = [
@@ -23,6 +25,8 @@ HOSTED: list[Callable[..., Any]] = [
     HuggingFaceBackend,
     OpenAIBackend,
     PerplexityBackend,
+    PixVerseBackend,
+    RunwayBackend,
     StabilityBackend,
 ]
 

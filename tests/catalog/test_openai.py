@@ -164,7 +164,7 @@ def test_every_text_model_of_the_package_has_a_row_that_says_something() -> None
     assert unknown == set()
 
 
-_VENDOR_KEYS = {"google": "GEMINI"}
+_VENDOR_KEYS = {"google": "GEMINI_API_KEY", "runway": "RUNWAYML_API_SECRET"}
 
 
 def test_rows_are_dated_and_cited() -> None:
@@ -181,4 +181,4 @@ def test_defaults_cover_every_ability_and_end_with_their_model() -> None:
     for row in DEFAULTS:
         end = lifecycle(row.provider, row.model)
         assert row.until == (end.retired_on if end else None)
-        assert row.key_env == f"{_VENDOR_KEYS.get(row.provider, row.provider.upper())}_API_KEY"
+        assert row.key_env == _VENDOR_KEYS.get(row.provider, f"{row.provider.upper()}_API_KEY")

@@ -59,7 +59,8 @@ def create(name: str) -> ScriptedBackend | Stage:
 class Stage:
     """Streams by the name of the model: echo, evil, slow, stuck, endless, cut, loading.
 
-    ``film`` makes videos as jobs, ``endless-film`` goes on for ever.
+    ``film`` makes videos as jobs, ``endless-film`` goes on for ever, ``stubborn-film`` cannot be
+    cancelled either, and ``heavy-film`` is made but never fetched.
     """
 
     def __init__(self, name: str) -> None:
@@ -99,16 +100,21 @@ class Stage:
 
     async def poll(self, handle: JobHandle, context: Context) -> JobState:
         self._looks = getattr(self, "_looks", 0) + 1
-        if context.model == "film" and self._looks > 2:
+        if context.model in {"film", "heavy-film"} and self._looks > 2:
             return JobState(status="succeeded")
         return JobState(status="running", progress=0.25, poll_after_s=0.05)
 
     async def collect(
         self, handle: JobHandle, request: Request | None, context: Context
     ) -> Response:
+        if context.model == "heavy-film":
+            _mark("fetching")
+            await asyncio.Event().wait()
         return VideoResponse(videos=(Media(data=b"\0\0\0\x18ftypisomfilm"),))
 
     async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
+        if context.model == "stubborn-film":
+            return "unsupported"
         _mark("job cancelled")
         return "stopped"
 

@@ -114,3 +114,28 @@ def test_a_job_that_takes_too_long_is_cancelled(
     assert said in ran.err
     (handle,) = [line for line in ran.err.splitlines() if line.startswith("  handle: ")]
     assert json.loads(handle.removeprefix("  handle: "))["id"] == "job-1"
+
+
+HANDLE = '{"id": "job-1", "provider": "stage", "model": "m"}'
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--job", "{}"), "the JSON that stands after"),
+        (("--job", "job-1"), "the JSON that stands after"),
+        (("--job", HANDLE, "a prompt"), "give -o alone"),
+        (("--job", HANDLE, "-m", "stage:m"), "give -o alone"),
+        (("--job", HANDLE, "--seed", "3"), "give -o alone"),
+        (("--job", HANDLE, "--format", "mov"), "give -o alone"),
+        (("--job", HANDLE.replace('"m"}', '"m", "ability": "music"}')), "makes music"),
+    ],
+)
+def test_what_is_no_job_to_take_up(
+    command: Command, script: Script, words: tuple[str, ...], said: str
+) -> None:
+    backend = script(ScriptedJob(result=FILM), jobs=["video"])
+    ran = command("video", *words, "-o", "a.mp4")
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert backend.asked == []

@@ -95,8 +95,56 @@ def test_interrupt_cancels_the_job_and_says_so(plugins: Path, in_folder: Path) -
         assert shown.end() == 130
     assert "the job was cancelled and does not run any more (job job-1)" in shown.screen
     assert shown.screen.endswith("interrupted\n")
+    assert "handle" not in shown.screen
     assert marks.read_text(encoding="utf-8") == "job cancelled\nbackend closed\n"
     assert not (in_folder / "a.mp4").exists()
+
+
+def test_interrupt_tells_how_a_job_that_goes_on_is_taken_up(
+    env: dict[str, str], in_folder: Path
+) -> None:
+    work = ("video", "x", "-m", "stage:stubborn-film", "-o", "a.mp4")
+    with OnTerminal(*work, env=env, cwd=in_folder) as shown:
+        shown.until("running 25%")
+        shown.interrupt()
+        assert shown.end() == 130
+    told = "the job goes on: its provider has no way to cancel it (job job-1)"
+    assert told in shown.screen
+    _, _, rest = shown.screen.partition("  handle: ")
+    handle = rest.splitlines()[0].replace("stubborn-film", "film")
+    assert "  next: gensdk video --job HANDLE -o FILE takes it up\n" in shown.screen
+    ran = run("video", "--job", handle, "-o", "b.mp4", env=env, cwd=in_folder)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"b.mp4\n", b"")
+    assert (in_folder / "b.mp4").read_bytes().endswith(b"film")
+
+
+def test_interrupt_while_the_video_is_fetched(plugins: Path, in_folder: Path) -> None:
+    marks = in_folder / "marks"
+    env = environment(plugins, STAGE_MARKS=str(marks))
+    work = ("video", "x", "-m", "stage:heavy-film", "-o", "a.mp4")
+    with OnTerminal(*work, env=env, cwd=in_folder) as shown:
+        shown.until("succeeded")
+        while not (marks.is_file() and "fetching" in marks.read_text(encoding="utf-8")):
+            assert shown.process.poll() is None
+            os.sched_yield()
+        shown.interrupt()
+        assert shown.end() == 130
+    assert "the job has succeeded (job job-1)" in shown.screen
+    assert '  handle: {"id":"job-1"' in shown.screen
+    assert marks.read_text(encoding="utf-8") == "fetching\nbackend closed\n"
+
+
+def test_interrupt_leaves_a_job_that_was_taken_up(plugins: Path, in_folder: Path) -> None:
+    marks = in_folder / "marks"
+    env = environment(plugins, STAGE_MARKS=str(marks))
+    handle = '{"id": "job-1", "provider": "stage", "model": "endless-film"}'
+    with OnTerminal("video", "--job", handle, "-o", "a.mp4", env=env, cwd=in_folder) as shown:
+        shown.until("running 25%")
+        shown.interrupt()
+        assert shown.end() == 130
+    assert "the job goes on (job job-1)" in shown.screen
+    assert '  handle: {"id":"job-1"' in shown.screen
+    assert marks.read_text(encoding="utf-8") == "backend closed\n"
 
 
 def test_a_second_interrupt_leaves_what_cannot_be_cancelled(plugins: Path, in_folder: Path) -> None:
