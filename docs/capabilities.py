@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from gensdk.catalog.compatible import AZURE, OPENAI, PRESETS, Dialect
+from gensdk.catalog.systems import SYSTEMS, SystemRow
 from gensdk.spec import Backend, Capabilities
-from gensdk.types import ABILITIES
+from gensdk.types import ABILITIES, Ability
 
 PAGE = Path(__file__).with_name("capabilities.md")
 
@@ -25,13 +25,19 @@ the catalogue (`gensdk/catalog`, each with its source and date); a test keeps it
 *model* can do is narrower: `client.capabilities("provider:model")`; for `local` it is what its
 folder holds.
 
-`yes`: answers · `stream`: answers and streams · `job`: runs as a job · empty: no way over this
-backend.
+`yes`: answers · `stream`: answers and streams · `job`: runs as a job, which the verb can wait for ·
+empty: no way over this backend. A workflow decides what `comfyui` makes.
 """
 
 NOTE = """Empty: dropped with a warning where it is a preference, refused before sending where it
 bears meaning. `n`: candidates in one attempt; more are asked for in several. Fields that only some
 models take are in the rows of models.
+"""
+
+SYSTEMS_NOTE = """What people ask for by name, and the nearest there is; after `local:` stand
+weights that have to be on this machine. `callable`: a function or torch module of your own
+([callable.md](callable.md)). Where a product has no lawful public API, naming it raises
+`NoPublicAPIError`; no wrapper that drives somebody's account is offered.
 """
 
 FEATURES: dict[str, str] = {
@@ -51,8 +57,18 @@ FEATURES: dict[str, str] = {
 }
 """Portable fields, or kinds of input, that a row of the catalogue may refuse."""
 
-OWN_BACKEND = frozenset({"huggingface"})
-"""Servers that do more than their wire format says."""
+MODELS: dict[str, tuple[str, ...]] = {
+    "google": ("unknown", "gemini-3.1-flash-image", "gemini-3.1-flash-tts", "lyria-3.5", "veo-3.1"),
+    "local": ("org/name",),
+    "perplexity": ("unknown", "pplx-embed-v1"),
+    "stability": ("ultra", "stable-audio-2.5"),
+    "elevenlabs": ("unknown",),
+}
+"""Models that show together all that a vendor does, where one unknown name does not."""
+
+COMFYUI = [
+    "job" if ability in {"image", "music", "video", "speech"} else "" for ability in ABILITIES
+]
 
 SCHEMAS = {"strict": "strict", "plain": "yes", "object": "JSON mode"}
 
@@ -64,20 +80,32 @@ def backend_of(name: str) -> Backend:
     return made
 
 
-def _vendor(name: str) -> Backend:
-    """A vendor's own backend, whose entry point an older installation may not have."""
-    made: Backend = import_module(f"gensdk.backends.{name}").create(name)
-    return made
+def verbs(backend: Backend, models: tuple[str, ...]) -> list[str]:
+    """A cell for each ability that any of the models has."""
+    facts = [backend.capabilities(model) for model in models]
+    return [
+        _cell([one for one in facts if ability in one.abilities], ability) for ability in ABILITIES
+    ]
 
 
-def verbs(facts: Capabilities) -> list[str]:
-    """A cell for each ability."""
-    cells = []
-    for ability in ABILITIES:
-        word = "yes" if ability in facts.abilities else ""
-        word = "stream" if ability in facts.streams else word
-        cells.append("job" if ability in facts.jobs else word)
-    return cells
+def _cell(facts: list[Capabilities], ability: Ability) -> str:
+    if any(ability in one.streams for one in facts):
+        return "stream"
+    if any(ability in one.jobs for one in facts):
+        return "job"
+    return "yes" if facts else ""
+
+
+def names() -> list[str]:
+    """Every provider of gensdk's own, this machine last."""
+    points = entry_points(group="gensdk.backends")
+    own = [one.name for one in points if one.value.startswith("gensdk.backends.")]
+    return [*dict.fromkeys(name for name in own if name != "local"), "local"]
+
+
+def system(row: SystemRow) -> list[str]:
+    """The cells of one system."""
+    return [row.name, row.ability, row.today, ", ".join(f"`{model}`" for model in row.models)]
 
 
 def features(row: Dialect) -> list[str]:
@@ -104,21 +132,21 @@ def lines(head: list[str], rows: list[list[str]]) -> Iterator[str]:
 def table() -> str:
     """The page."""
     dialects = [OPENAI, AZURE, *PRESETS.values()]
-    by_verb = [[f"`{OPENAI.name}`", *verbs(backend_of("openai").capabilities("unknown"))]]
     os.environ.setdefault("AZURE_OPENAI_ENDPOINT", "https://example.openai.azure.com")
-    for row in dialects[1:]:
-        backend = _vendor(row.name) if row.name in OWN_BACKEND else backend_of(row.name)
-        by_verb.append([f"`{row.name}`", *verbs(backend.capabilities("unknown"))])
-    by_verb += [
-        [f"`{name}`", *verbs(_vendor(name).capabilities("unknown"))]
-        for name in ("anthropic", "google", "runway", "pixverse")
+    by_verb = [
+        [f"`{name}`", *verbs(backend_of(name), MODELS.get(name, ("unknown",)))]
+        for name in names()
+        if name != "comfyui"
     ]
-    by_verb.append(["`local`", *verbs(backend_of("local").capabilities("org/name"))])
+    by_verb.insert(-1, ["`comfyui`", *COMFYUI])
     by_field = [[f"`{row.name}`", row.text_protocol, *features(row)] for row in dialects]
     parts = [
         INTRODUCTION,
         "## Provider by verb\n",
         *lines(["provider", *ABILITIES], by_verb),
+        "\n## Systems by name\n",
+        SYSTEMS_NOTE,
+        *lines(["system", "verb", "today", "how"], [system(row) for row in SYSTEMS]),
         "\n## Servers that speak OpenAI's wire format, by field of text\n",
         NOTE,
         *lines(["provider", "protocol", *FEATURES.values(), "more sampling", "n"], by_field),
