@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from gensdk import _pipeline
 from gensdk._client_settings import ClientSettings, all_of, first_of, nearest
+from gensdk._closing import Closing
 from gensdk._downloads import Downloads
 from gensdk._given import CALL_SETTINGS, CallSettings, media_of
 from gensdk._inputs import build_request, read_media
@@ -24,7 +25,6 @@ from gensdk._parameters import ClientOptions
 from gensdk._registry import Registry
 from gensdk._resolve import ModelLike, Resolved, Resolver, Way
 from gensdk.errors import (
-    ClientClosedError,
     ConfigurationError,
     InvalidRequestError,
     InvalidResponseError,
@@ -39,6 +39,8 @@ from gensdk.policy import (
     Call,
     Hook,
     Hop,
+    Lifecycle,
+    LifecycleWatch,
     Limit,
     OpenJob,
     OpenStream,
@@ -49,6 +51,7 @@ from gensdk.policy import (
     cache_use,
     cannot_continue,
     collecting,
+    lifecycle_of,
     observe_job,
     tell_started,
 )
@@ -90,6 +93,7 @@ class Calls:
         unsupported: Unsupported,
         interrupted: Interrupted,
         on_retired: OnRetired,
+        lifecycle: Lifecycle | None,
     ) -> None:
         """Keep the settings; see ``gensdk.Client``."""
         self.settings = ClientSettings.of(
@@ -103,13 +107,14 @@ class Calls:
             interrupted=interrupted,
             on_retired=on_retired,
         )
+        self.lifecycle = LifecycleWatch(lifecycle_of(lifecycle))
         self.registry = Registry(backends)
-        self.resolver = Resolver(models, self.registry)
+        self.resolver = Resolver(models, self.registry, self.lifecycle.settings)
         self._downloads = Downloads(media_of(media))
         self._caches: WeakSet[Cache] = WeakSet()
         cacher = Cacher(fits, lambda job: self._opened(job, job.call.request))
         self._step = _pipeline.build(self._invoke, self._make_ready, limit=limit, cacher=cacher)
-        self._closing = _Closing()
+        self._closing = Closing()
 
     def check(self) -> None:
         """Raise ``ClientClosedError`` once it is closed."""
@@ -162,7 +167,7 @@ class Calls:
         self, request: Request, settings: CallSettings, kind: type[OutputT]
     ) -> OutputT:
         """The whole answer; what runs as a job is waited for."""
-        outcome = await self._step(self._call(request, settings, "answer"))
+        outcome = await self._step(self.call_of(request, settings, "answer"))
         if isinstance(outcome, OpenJob):
             outcome = await self._opened(outcome, request).answer()
         if not isinstance(outcome, kind):
@@ -171,7 +176,7 @@ class Calls:
 
     async def open(self, request: Request, settings: CallSettings) -> OpenStream[Any]:
         """A stream whose first output has arrived."""
-        call = self._call(request, settings, "stream")
+        call = self.call_of(request, settings, "stream")
         reason = cannot_continue(request) if settings.interrupted == "continue" else None
         if reason is not None:
             raise UnsupportedFeatureError(
@@ -194,7 +199,7 @@ class Calls:
         self, request: Request, settings: CallSettings, kind: type[ResponseT]
     ) -> Job[ResponseT]:
         """A job that the provider has taken on."""
-        outcome = await self._step(self._call(request, settings, "start"))
+        outcome = await self._step(self.call_of(request, settings, "start"))
         return Job(self._opened(cast("OpenJob", outcome), request), kind, self.check)
 
     def job(self, given: object, request: Request | None, settings: CallSettings) -> Job[Any]:
@@ -240,7 +245,8 @@ class Calls:
         timeouts = settings.timeouts.over(resolved.route.timeouts).over(self.settings.timeouts)
         return timeouts.phases(request.ability)
 
-    def _call(self, request: Request, settings: CallSettings, way: Way) -> Call:
+    def call_of(self, request: Request, settings: CallSettings, way: Way) -> Call:
+        """The call of a request, before its first step."""
         if settings.interrupted is not None and way != "stream":
             raise ConfigurationError("interrupted= is for streams; plain calls have no half answer")
         resolved = self.resolve(request, settings, way)
@@ -270,6 +276,7 @@ class Calls:
             account=settings.account,
             cache=self._cache_use(settings, resolved, way),
             breaker=nearest(settings.breaker, resolved.route.breaker, self.settings.breaker),
+            lifecycle=self.lifecycle,
         )
 
     def _cache_use(self, settings: CallSettings, resolved: Resolved, way: Way) -> CacheUse | None:
@@ -336,9 +343,10 @@ class Calls:
         """Call the backend's method: the one place where the pipeline meets a backend."""
         names = STREAM_METHODS if call.streaming else METHODS
         name = "start" if call.starts_job else names[call.ability]
-        return getattr(call.here.backend, name)(*(call.asked or self._asked(call)))
+        return getattr(call.here.backend, name)(*(call.asked or self.asked_of(call)))
 
-    def _asked(self, call: Call) -> tuple[Request, Context]:
+    def asked_of(self, call: Call) -> tuple[Request, Context]:
+        """What the backend of the call's hop is given."""
         # A little before the deadline, so that a call which only ever connected says so: of one
         # that the deadline itself cuts off nobody knows whether it was sent.
         context = self._context(call, min(call.phases.connect, 0.99 * call.left_s))
@@ -352,7 +360,7 @@ class Calls:
     @asynccontextmanager
     async def _readied(self, call: Call, backend: PreparedBackend) -> AsyncIterator[None]:
         """Have the backend ready for the very request and context that it is called with."""
-        request, context = self._asked(call)
+        request, context = self.asked_of(call)
         async with backend.make_ready(request, context, streaming=call.streaming) as ready:
             call.asked = request, replace(context, ready=ready)
             try:
@@ -385,16 +393,3 @@ def _at(hop: Hop, request: Request) -> Request:
         return request
     options = {**request.options, name: request.options[hop.provider]}
     return request.model_copy(update={"options": options})
-
-
-class _Closing:
-    """Whether the client is closed; shared by the copies of ``with_options``."""
-
-    __slots__ = ("closed",)
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def check(self) -> None:
-        if self.closed:
-            raise ClientClosedError("this client is closed; make a new gensdk.Client()")

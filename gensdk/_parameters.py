@@ -23,7 +23,9 @@ from gensdk.types import (
     Interrupted,
     JsonObject,
     Media,
+    Message,
     OnRetired,
+    Part,
     ReasoningEffort,
     Timestamps,
     ToolChoice,
@@ -40,6 +42,7 @@ __all__ = [
     "MediaLike",
     "ModerationParameters",
     "MusicParameters",
+    "Prompt",
     "RunParameters",
     "RunStreamParameters",
     "SpeechParameters",
@@ -51,6 +54,9 @@ __all__ = [
 
 MediaLike = Media | URL | Path | bytes
 """Media on the way in. A ``str`` is never one: write ``Path(...)`` or ``URL(...)``."""
+
+Prompt = str | Message | Sequence[Message | str | Part | MediaLike]
+"""Text, a conversation, or the parts of one message."""
 
 
 class ClientOptions(TypedDict, total=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gensdk._registry import Registry, check_backend, near
 from gensdk._settings import (
@@ -22,9 +22,19 @@ from gensdk.errors import (
     UnknownModelError,
     UnsupportedFeatureError,
 )
-from gensdk.policy import Hop, Route
-from gensdk.spec import JOB_METHODS, METHODS, STREAM_METHODS, BoundModel, Capabilities
+from gensdk.policy import Hop, Lifecycle, Route
+from gensdk.spec import (
+    JOB_METHODS,
+    METHODS,
+    STREAM_METHODS,
+    Backend,
+    BoundModel,
+    Capabilities,
+)
 from gensdk.types import ABILITIES, Ability, Attempt
+
+if TYPE_CHECKING:
+    from gensdk._listings import Listings
 
 __all__ = ["DefaultModel", "ModelLike", "Resolved", "Resolver", "Way"]
 
@@ -73,7 +83,9 @@ _PLAIN = Route("-")
 class Resolver:
     """Resolves names once; afterwards they are objects."""
 
-    def __init__(self, models: Mapping[str, ModelLike] | None, registry: Registry) -> None:
+    def __init__(
+        self, models: Mapping[str, ModelLike] | None, registry: Registry, lifecycle: Lifecycle
+    ) -> None:
         """Take the client's defaults and aliases. Files and environment are read at first use.
 
         Raises:
@@ -83,6 +95,8 @@ class Resolver:
         self._registry = registry
         self._from_file: tuple[Path | None, dict[str, str | list[str]]] | None = None
         self._known: dict[tuple[object, ...], Resolved] = {}
+        self._lifecycle = lifecycle
+        self._listings: Listings | None = None
 
     def resolve(self, model: ModelLike | None, ability: Ability, way: Way) -> Resolved:
         """The hops of a call, the route they belong to, and who of it was passed over.
@@ -150,7 +164,12 @@ class Resolver:
         self._mind_api(provider, name)
         if not name:
             raise UnknownModelError(f"{model!r}: write 'provider:model'")
-        return self._registry.backend(provider).capabilities(name)
+        return self._facts(self._registry.backend(provider), provider, name)
+
+    def forget(self) -> None:
+        """Read the file of listings anew, before the next call."""
+        self._known.clear()
+        self._listings = None
 
     def check_options(self, names: Iterable[str], resolved: Resolved) -> None:
         """Refuse vendor options that no provider will ever read.
@@ -265,7 +284,15 @@ class Resolver:
             backend = self._registry.backend(provider)
         if not _sendable(model):
             raise InvalidRequestError(f"model {model!r:.80}: it holds a lone surrogate")
-        return Hop(backend, provider, model, backend.capabilities(model))
+        return Hop(backend, provider, model, self._facts(backend, provider, model))
+
+    def _facts(self, backend: Backend, provider: str, model: str) -> Capabilities:
+        """What a backend says of a model, and what the provider's own list says of its end."""
+        if self._listings is None:
+            from gensdk._listings import read
+
+            self._listings = read(self._lifecycle)
+        return self._listings.over(provider, model, backend.capabilities(model))
 
 
 def _example(meant: str | None, word: str) -> str:

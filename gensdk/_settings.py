@@ -21,6 +21,7 @@ __all__ = [
     "file_models",
     "read_file",
     "refuse_without_api",
+    "user_folder",
 ]
 
 ENVIRONMENT: dict[Ability, str] = {
@@ -88,14 +89,20 @@ def file_models(environ: Mapping[str, str] = os.environ) -> dict[str, str | list
     return read_file(environ)[1]
 
 
-def _home(environ: Mapping[str, str]) -> list[Path]:
-    """The file in the user's configuration folder; none where the user has no home."""
+def user_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Gensdk's own folder among the user's settings; None where the user has no home."""
     folder = environ.get("XDG_CONFIG_HOME")
     try:
         home = Path(folder) if folder else Path.home() / ".config"
     except RuntimeError:
-        return []
-    return [home / "gensdk" / "config.toml"]
+        return None
+    return home / "gensdk"
+
+
+def _home(environ: Mapping[str, str]) -> list[Path]:
+    """The file in the user's configuration folder; none where the user has no home."""
+    folder = user_folder(environ)
+    return [folder / "config.toml"] if folder else []
 
 
 def _models_of(path: Path) -> dict[str, str | list[str]]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from gensdk._calls import Calls
 from gensdk._given import CallSettings
+from gensdk._inspection import Inspection
 from gensdk._jobs import Job
 from gensdk._output import with_output
 from gensdk._parameters import (
@@ -23,6 +23,7 @@ from gensdk._parameters import (
     MediaLike,
     ModerationParameters,
     MusicParameters,
+    Prompt,
     RunParameters,
     RunStreamParameters,
     SpeechParameters,
@@ -30,22 +31,22 @@ from gensdk._parameters import (
     TranscriptionParameters,
     VideoParameters,
 )
-from gensdk._resolve import DefaultModel, ModelLike
+from gensdk._resolve import ModelLike
 from gensdk._tools import answer_with_tools, check_steps
 from gensdk.policy import (
     Breaker,
     Budget,
     Cache,
     Hook,
+    Lifecycle,
     Limit,
     OpenStream,
     Retry,
     Timeouts,
 )
-from gensdk.spec import METHODS, Backend, Capabilities
+from gensdk.spec import Backend
 from gensdk.stream import AudioStream, Stream, TextStream
 from gensdk.types import (
-    Ability,
     EmbedRequest,
     EmbedResponse,
     ImageEvent,
@@ -53,13 +54,11 @@ from gensdk.types import (
     ImageResponse,
     Interrupted,
     JobHandle,
-    Message,
     ModerationRequest,
     ModerationResponse,
     MusicRequest,
     MusicResponse,
     OnRetired,
-    Part,
     Request,
     Response,
     SpeechEvent,
@@ -82,11 +81,9 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 OutputT = TypeVar("OutputT")
-Prompt = str | Message | Sequence[Message | str | Part | MediaLike]
-"""Text, a conversation, or the parts of one message."""
 
 
-class Client:
+class Client(Inspection):
     """The way to every model. Constructing it does no I/O and needs no key.
 
     Args:
@@ -105,6 +102,7 @@ class Client:
         unsupported: Of preferences a model cannot honour: ``warn``, ``error`` or ``drop``.
         interrupted: Of a stream that broke: ``raise``; next hop ``restart``s or ``continue``s it.
         on_retired: Of a model that was shut down: ``raise``, or ask its ``successor``, and warn.
+        lifecycle: When to tell of models that soon will be, and which lists to believe.
 
     Example:
         >>> async with gensdk.Client() as client:
@@ -128,6 +126,7 @@ class Client:
         unsupported: Unsupported = "warn",
         interrupted: Interrupted = "raise",
         on_retired: OnRetired = "raise",
+        lifecycle: Lifecycle | None = None,
     ) -> None:
         """Keep the settings. Raises ``ConfigurationError`` for one of another kind."""
         self._calls = Calls(
@@ -144,6 +143,7 @@ class Client:
             unsupported=unsupported,
             interrupted=interrupted,
             on_retired=on_retired,
+            lifecycle=lifecycle,
         )
 
     async def __aenter__(self) -> Self:
@@ -434,32 +434,10 @@ class Client:
 
         return in_order(self.run, requests, concurrency, return_errors)
 
-    def capabilities(self, model: str) -> Capabilities:
-        """What a model can do, as far as it is known without asking it."""
-        self._calls.check()
-        return self._calls.resolver.capabilities(model)
-
     @property
     def local(self) -> LocalModels:
         """The models on this machine: prepare, pin, unload and estimate them."""
         return self._calls.local()
-
-    def providers(self) -> list[str]:
-        """Names that can stand before the colon of a model."""
-        return self._calls.registry.names()
-
-    def aliases(self) -> dict[str, ModelLike]:
-        """The aliases in force, by name, from code and file."""
-        names = self._calls.resolver.names()
-        return {name: model for name, model in names.items() if name not in METHODS}
-
-    def defaults(self) -> dict[Ability, DefaultModel]:
-        """Which model answers each ability where none is named, and where that is said."""
-        return self._calls.resolver.defaults()
-
-    def config_file(self) -> Path | None:
-        """The file that aliases and defaults are read from, None where there is none."""
-        return self._calls.resolver.config_file()
 
 
 def _same(response: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
@@ -23,6 +22,7 @@ from gensdk._parameters import (
     MediaLike,
     ModerationParameters,
     MusicParameters,
+    Prompt,
     RunParameters,
     RunStreamParameters,
     SpeechParameters,
@@ -30,16 +30,16 @@ from gensdk._parameters import (
     TranscriptionParameters,
     VideoParameters,
 )
-from gensdk._resolve import DefaultModel, ModelLike
+from gensdk._resolve import ModelLike
+from gensdk._sync_inspection import SyncInspection
 from gensdk._sync_jobs import SyncJob
 from gensdk._sync_local import SyncLocalModels
-from gensdk.client import Client, Prompt
+from gensdk.client import Client
 from gensdk.errors import ConfigurationError
-from gensdk.policy import Breaker, Budget, Cache, Hook, Limit, Retry, Timeouts
-from gensdk.spec import Backend, Capabilities
+from gensdk.policy import Breaker, Budget, Cache, Hook, Lifecycle, Limit, Retry, Timeouts
+from gensdk.spec import Backend
 from gensdk.stream import Reader, Stream
 from gensdk.types import (
-    Ability,
     EmbedResponse,
     ImageEvent,
     ImageResponse,
@@ -137,7 +137,7 @@ class SyncStream(Generic[EventT, ResponseT]):
             raise ConfigurationError("a stream stays in the process that opened it (os.fork)")
 
 
-class SyncClient:
+class SyncClient(SyncInspection):
     """The verbs of ``gensdk.Client`` without ``await``. Same arguments, same answers.
 
     Safe to share between threads, and to use on both sides of ``os.fork``. Close it, or use it
@@ -164,9 +164,10 @@ class SyncClient:
         unsupported: Unsupported = "warn",
         interrupted: Interrupted = "raise",
         on_retired: OnRetired = "raise",
+        lifecycle: Lifecycle | None = None,
     ) -> None:
         """Keep the settings; see ``gensdk.Client``."""
-        self._client = Client(
+        self._client: Client = Client(
             models=models,
             backends=backends,
             timeouts=timeouts,
@@ -180,6 +181,7 @@ class SyncClient:
             unsupported=unsupported,
             interrupted=interrupted,
             on_retired=on_retired,
+            lifecycle=lifecycle,
         )
         self._thread = LoopThread(self._client.aclose)
 
@@ -350,23 +352,3 @@ class SyncClient:
     def local(self) -> SyncLocalModels:
         """The models on this machine: prepare, pin, unload and estimate them."""
         return SyncLocalModels(self._client.local, self._thread)
-
-    def capabilities(self, model: str) -> Capabilities:
-        """What a model can do; see ``Client.capabilities``."""
-        return self._client.capabilities(model)
-
-    def providers(self) -> list[str]:
-        """Names that can stand before the colon of a model."""
-        return self._client.providers()
-
-    def aliases(self) -> dict[str, ModelLike]:
-        """The aliases in force; see ``Client.aliases``."""
-        return self._client.aliases()
-
-    def defaults(self) -> dict[Ability, DefaultModel]:
-        """The default models and where they are said; see ``Client.defaults``."""
-        return self._client.defaults()
-
-    def config_file(self) -> Path | None:
-        """The file that aliases and defaults are read from."""
-        return self._client.config_file()

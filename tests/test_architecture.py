@@ -32,7 +32,18 @@ ROOMS: dict[str, frozenset[str]] = {
     "_registry": frozenset({"errors", "spec"}),
     "_pipeline": frozenset({"policy", "types"}),
     "_settings": frozenset({"errors", "types", "catalog"}),
-    "_resolve": frozenset({"errors", "types", "spec", "policy", "_registry", "_settings"}),
+    "_listings": frozenset({"errors", "types", "spec", "policy", "_settings"}),
+    "_refresh": frozenset({"errors", "types", "spec", "policy", "catalog", "_listings"}),
+    "_resolve": frozenset(
+        {"errors", "types", "spec", "policy", "_registry", "_settings", "_listings"}
+    ),
+    "_webhooks": frozenset({"errors", "types", "spec"}),
+    "_counting": frozenset({"errors", "types", "spec", "_calls", "_given"}),
+    "_inspection": frozenset(
+        {"types", "spec", "_calls", "_resolve", "_parameters"}
+        | {"_refresh", "_webhooks", "_counting"}
+    ),
+    "_sync_inspection": frozenset({"types", "spec", "_resolve", "_loop"}),
     "_parameters": frozenset({"types", "policy", "_resolve"}),
     "_inputs": frozenset({"errors", "types", "_registry"}),
     "_output": frozenset({"errors", "types"}),
@@ -41,13 +52,14 @@ ROOMS: dict[str, frozenset[str]] = {
     "_map": frozenset({"errors", "types", "_loop"}),
     "_given": frozenset({"errors", "types", "policy", "toolkit", "_resolve"}),
     "_client_settings": frozenset({"types", "policy", "_given"}),
+    "_closing": frozenset({"errors"}),
     "_downloads": frozenset({"errors", "types", "policy", "toolkit"}),
     "_jobs": frozenset({"errors", "types", "spec", "policy"}),
     "_sync_jobs": frozenset({"types", "_jobs", "_loop"}),
     "_sync_local": frozenset({"_loop"}),
     "_calls": frozenset(
         {"errors", "types", "spec", "policy", "toolkit", "_registry", "_resolve", "_given"}
-        | {"_client_settings", "_parameters"}
+        | {"_client_settings", "_closing", "_parameters"}
         | {"_downloads", "_inputs", "_jobs", "_output", "_pipeline"}
     ),
     "stream": frozenset({"errors", "types", "policy"}),
@@ -71,7 +83,7 @@ HEAVY_ALLOWED = {
 
 LONG_FILES = {
     "gensdk/errors.py": 550,
-    "gensdk/client.py": 470,
+    "gensdk/client.py": 450,
 }
 """Files over 400 lines, with the most they may have; entries only ever shrink or go."""
 

@@ -5,19 +5,18 @@ no decision about a request: a row says what a model can do, the backend says wh
 """
 
 from .abilities import ABILITY_ROWS, AbilityRow, abilities_of
-from .lifecycle import RETIRING_DAYS, LifecycleRow, lifecycle, lifecycle_warning
+from .lifecycle import LifecycleRow, ending_of, lifecycle
 from .models import DEFAULTS, DefaultRow, TextModelRow, text_model
 
 __all__ = [
     "ABILITY_ROWS",
     "DEFAULTS",
-    "RETIRING_DAYS",
     "AbilityRow",
     "DefaultRow",
     "LifecycleRow",
     "TextModelRow",
     "abilities_of",
+    "ending_of",
     "lifecycle",
-    "lifecycle_warning",
     "text_model",
 ]

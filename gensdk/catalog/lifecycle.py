@@ -9,12 +9,9 @@ from datetime import date
 from functools import lru_cache
 from importlib import import_module
 
-from gensdk.types import ResponseWarning
+from gensdk.types import ModelEnding
 
-__all__ = ["RETIRING_DAYS", "LifecycleRow", "lifecycle", "lifecycle_warning"]
-
-RETIRING_DAYS = 60
-"""A call to a model that has fewer days than this left carries a warning."""
+__all__ = ["LifecycleRow", "ending_of", "endings_of", "lifecycle"]
 
 _HOMES = frozenset({"anthropic", "google", "openai"})
 """Vendors whose rows are a file of this package."""
@@ -46,10 +43,6 @@ class LifecycleRow:
         """Whether the day of the shutdown has come."""
         return today >= self.retired_on
 
-    def retiring(self, today: date) -> bool:
-        """Whether the shutdown is near, but has not come."""
-        return 0 < (self.retired_on - today).days <= RETIRING_DAYS
-
 
 @lru_cache(maxsize=1024)
 def lifecycle(provider: str, model: str) -> LifecycleRow | None:
@@ -58,30 +51,31 @@ def lifecycle(provider: str, model: str) -> LifecycleRow | None:
     A dated snapshot (``gpt-4o-2024-08-06``) shares its model's row unless it has its own, and a
     fine-tuned model (``ft:gpt-4o-mini:…``) ends with its base.
     """
-    rows = _rows(provider)
+    rows = endings_of(provider)
     name = model.split(":")[1] if model.startswith("ft:") else model
     undated = _SNAPSHOT.sub("", name)
     return rows.get(name) or rows.get(undated)
 
 
-def lifecycle_warning(row: LifecycleRow, model: str, today: date) -> ResponseWarning | None:
-    """The warning a call to this model carries today, if any."""
-    if not row.retiring(today):
+def ending_of(provider: str, model: str, *, official: bool) -> ModelEnding | None:
+    """The same as a fact of a model's capabilities.
+
+    Args:
+        provider: Vendor.
+        model: Model, without the provider prefix.
+        official: Whether the address is the vendor's own; elsewhere a model may live on.
+    """
+    row = lifecycle(provider, model)
+    if row is None:
         return None
-    days = (row.retired_on - today).days
-    advice = (
-        f"move to {row.provider}:{row.successor}" if row.successor else "there is no successor yet"
-    )
-    return ResponseWarning(
-        kind="retiring",
-        parameter="model",
-        message=f"{row.provider} shuts {model} down on {row.retired_on.isoformat()}, "
-        f"in {days} day{'' if days == 1 else 's'}; {advice}",
-    )
+    source = f"{row.source}, {row.as_of.isoformat()}"
+    return ModelEnding(row.retired_on, row.successor, source, certain=official)
 
 
 @lru_cache(maxsize=8)
-def _rows(provider: str) -> dict[str, LifecycleRow]:
-    home = provider if provider in _HOMES else "openai"
-    every: Sequence[LifecycleRow] = import_module(f".{home}", __package__).LIFECYCLE
-    return {name: row for row in every if row.provider == provider for name in row.models}
+def endings_of(provider: str) -> dict[str, LifecycleRow]:
+    """Every announced end of a vendor's models, by the id it was announced for."""
+    if provider not in _HOMES:
+        return {}
+    every: Sequence[LifecycleRow] = import_module(f".{provider}", __package__).LIFECYCLE
+    return {name: row for row in every for name in row.models}

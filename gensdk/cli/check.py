@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gensdk.catalog import RETIRING_DAYS
+from gensdk.policy import Lifecycle
 
 from .ends import Ending, Scan, scan
 from .failures import MODEL_GONE
@@ -30,7 +30,7 @@ Within = Annotated[
 
 def check(
     places: Places,
-    within: Within = RETIRING_DAYS,
+    within: Within = Lifecycle.warn_days,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     debug: DebugFlag = False,
 ) -> None:

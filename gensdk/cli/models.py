@@ -14,6 +14,7 @@ from .check import check
 from .guard import guard
 from .inventory import Default, Provider, aliases, config_file, defaults, demos, providers
 from .options import DebugFlag
+from .refresh import refresh
 from .table import columns
 from .terminal import Flags, Terminal
 
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help=models.__doc__)
     group.callback(invoke_without_command=True)(models)
     group.command("check")(check)
+    group.command("refresh")(refresh)
     app.add_typer(group, name="models")
 
 

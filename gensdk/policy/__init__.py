@@ -38,6 +38,7 @@ from .hooks import (
 )
 from .job import OpenJob
 from .job_ends import JobDoor
+from .lifecycle import Lifecycle, LifecycleWatch, ModelRetiring, lifecycle_of
 from .limit import Limit, Limiter
 from .observe import Observer, observe_job, tell_started
 from .price import price
@@ -55,9 +56,10 @@ __all__ = [
     "Budget", "BudgetReport", "Cache", "CacheLike", "CacheLookedUp", "CacheStore", "CacheUse",
     "Cacher", "Call", "CallContent", "CallFinished", "CallStarted", "Circuit", "CircuitChanged",
     "Deadline", "DiskStore", "Emitter", "Fact", "Hook", "Hop", "Invoke", "JobCancelled",
-    "JobDoor", "JobProgressed", "JobStarted", "Limit", "Limiter", "MakeReady", "MemoryStore",
-    "Observer", "OpenJob", "OpenStream", "Outcome", "Phases", "RedisStore", "Retrier", "Retry",
-    "Route", "Router", "Spending", "Splitter", "Step", "Successors", "Timeouts", "breaker_of",
-    "budget_of", "cache_of", "cache_use", "cannot_continue", "collecting", "interrupted_of",
-    "observe_job", "on_retired_of", "price", "repeat_download", "repeat_look", "tell_started",
+    "JobDoor", "JobProgressed", "JobStarted", "Lifecycle", "LifecycleWatch", "Limit", "Limiter",
+    "MakeReady", "MemoryStore", "ModelRetiring", "Observer", "OpenJob", "OpenStream", "Outcome",
+    "Phases", "RedisStore", "Retrier", "Retry", "Route", "Router", "Spending", "Splitter",
+    "Step", "Successors", "Timeouts", "breaker_of", "budget_of", "cache_of", "cache_use",
+    "cannot_continue", "collecting", "interrupted_of", "lifecycle_of", "observe_job",
+    "on_retired_of", "price", "repeat_download", "repeat_look", "tell_started",
 ]  # fmt: skip

@@ -62,7 +62,7 @@ class Attempter:
         with _Record(call) as record:
             async with self._ready(call):
                 with _AttemptClock(call, call.phases.attempt, "attempt"):
-                    response: Response = await self._invoke(call)
+                    response: Response = await self._ask(call)
             if not isinstance(response, Response):
                 raise InvalidResponseError(f"the backend answered with {type(response).__name__}")
             record.request_id = response.request_id
@@ -75,7 +75,7 @@ class Attempter:
         with _Record(call) as record:
             async with self._ready(call):
                 with _AttemptClock(call, seconds, phase):
-                    handle = await self._invoke(call)
+                    handle = await self._ask(call)
             if not isinstance(handle, JobHandle):
                 raise InvalidResponseError(f"the backend answered with {type(handle).__name__}")
             record.request_id = handle.id
@@ -88,7 +88,7 @@ class Attempter:
             try:
                 async with self._ready(call):
                     with _AttemptClock(call, call.phases.first_output, "first_output"):
-                        events = self._invoke(call)
+                        events = self._ask(call)
                         first = await anext(events, None)
                 if first is None:
                     raise StreamInterruptedError("the stream ended before any output")
@@ -100,6 +100,12 @@ class Attempter:
             stream.settle = record.stream_ended
             record.streaming = True
         return stream
+
+    def _ask(self, call: Call) -> Any:
+        ending = call.here.facts.ending
+        if ending is not None and call.lifecycle is not None:
+            call.lifecycle.mind(call, ending)
+        return self._invoke(call)
 
     def _ready(self, call: Call) -> AbstractAsyncContextManager[object]:
         """Keep the model in memory; around the attempt's clock, as loading has the total time.
@@ -135,7 +141,7 @@ class _Record:
             if not self.streaming:
                 self.add("ok")
         elif isinstance(error, GenSDKError):
-            final = outcome_unknown(self.call, self.call.blame(error))
+            final = outcome_unknown(self.call, self._judged(self.call.blame(error)))
             refused = isinstance(final, UnsupportedFeatureError) and final.status is None
             self.add("skipped" if refused else "error", final)
             if final is not error:
@@ -144,6 +150,10 @@ class _Record:
             self.add("cancelled")
         elif isinstance(error, Exception):
             self.add("error", error)
+
+    def _judged(self, error: GenSDKError) -> GenSDKError:
+        watch = self.call.lifecycle
+        return error if watch is None else watch.judged(self.call, error)
 
     def stream_ended(self, response: Response | None, error: BaseException | None) -> None:
         if response is not None:

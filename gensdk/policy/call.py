@@ -14,6 +14,7 @@ from gensdk.types import (
     Ability,
     Attempt,
     Interrupted,
+    ModelEnding,
     OnRetired,
     RateLimits,
     Request,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .breaker import Breaker
     from .budget import Budget
     from .cache import CacheUse
+    from .lifecycle import LifecycleWatch
     from .retry import Retry
     from .route import Route
     from .stream import OpenStream
@@ -102,6 +104,11 @@ class Facts(Protocol):
         """Name in the price table."""
         ...
 
+    @property
+    def ending(self) -> ModelEnding | None:
+        """When it is, or was, shut down."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Hop:
@@ -137,6 +144,7 @@ class Call:
         budgets: Whose money it spends; all of them hold.
         account: What it has spent of each; calls that are steps of one share it.
         unpriced: Whether a part of the answer was paid for and its price is not known.
+        lifecycle: What minds the ends of models; None for the steps of a job.
         watchers: Policies that are told of each attempt of this fork as it ends.
     """
 
@@ -169,6 +177,7 @@ class Call:
     cache: CacheUse | None = None
     from_cache: bool = field(default=False, init=False)
     breaker: Breaker | None = None
+    lifecycle: LifecycleWatch | None = None
     hear: Callable[[RateLimits], None] | None = field(default=None, init=False)
     budgets: tuple[Budget, ...] = ()
     account: dict[Budget, Decimal] = field(default_factory=dict)

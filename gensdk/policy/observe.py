@@ -122,6 +122,8 @@ def _complete(call: Call, response: Response, first_output_s: float | None) -> R
     warnings = (*call.warnings, *response.warnings)
     if hop.facts.demo:
         warnings = (*warnings, ResponseWarning(kind="demo", message=DEMO))
+    if call.lifecycle is not None and (note := call.lifecycle.note(hop)) is not None:
+        warnings = (*warnings, note)
     return response.replace(
         provider=hop.provider,
         model=response.model or hop.model,

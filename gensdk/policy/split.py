@@ -87,7 +87,7 @@ def _one_job(call: Call) -> UnsupportedFeatureError:
         )
     if call.ability == "image":
         return UnsupportedFeatureError(
-            f"{at} makes {facts.max_images} of n images in one job; make several calls"
+            f"{at} makes {facts.max_images} of n pictures in one job; make several calls"
         )
     return UnsupportedFeatureError(
         f"{at} makes {facts.max_videos} of n videos in one job; start several jobs"

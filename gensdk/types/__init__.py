@@ -40,6 +40,7 @@ from .event import (
 )
 from .image import ImageFormat, ImageQuality, ImageRequest, ImageResponse
 from .job import CancelOutcome, JobHandle, JobProgress, JobState, JobStatus
+from .lifecycle import ListedModel, ModelEnding, ModelStatus
 from .media import URL, Media, MediaKind, sniff
 from .message import (
     AudioPart,
@@ -60,9 +61,11 @@ from .music import MusicRequest, MusicResponse
 from .rate import Allowance, RateLimits
 from .speech import AudioFormat, SpeechRequest, SpeechResponse
 from .text import Candidate, Citation, ReasoningEffort, TextRequest, TextResponse, TokenLogprob
+from .tokens import TokenCount
 from .tool import OutputSchema, Tool, ToolChoice
 from .transcription import Segment, Timestamps, TranscriptionRequest, TranscriptionResponse, Word
 from .video import VideoFormat, VideoRequest, VideoResolution, VideoResponse
+from .webhook import WebhookEvent
 
 __all__ = [
     "ABILITIES",
@@ -97,9 +100,12 @@ __all__ = [
     "JobState",
     "JobStatus",
     "JsonObject",
+    "ListedModel",
     "Media",
     "MediaKind",
     "Message",
+    "ModelEnding",
+    "ModelStatus",
     "ModerationRequest",
     "ModerationResponse",
     "MusicRequest",
@@ -132,6 +138,7 @@ __all__ = [
     "TextResponse",
     "Timestamps",
     "Timing",
+    "TokenCount",
     "TokenLogprob",
     "Tool",
     "ToolCallDelta",
@@ -149,6 +156,7 @@ __all__ = [
     "VideoRequest",
     "VideoResolution",
     "VideoResponse",
+    "WebhookEvent",
     "Word",
     "deltas_of",
     "sniff",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from importlib import metadata
 
 import pytest
@@ -14,9 +14,7 @@ from openai.types.shared import all_models, chat_model
 
 from gensdk.catalog import (
     DEFAULTS,
-    RETIRING_DAYS,
     lifecycle,
-    lifecycle_warning,
     text_model,
 )
 from gensdk.catalog.openai import LIFECYCLE, TEXT_MODELS
@@ -94,29 +92,6 @@ def test_snapshots_and_tuned_models_share_the_end_of_their_base(
 def test_another_provider_has_none_of_these_rows() -> None:
     assert lifecycle("groq", "gpt-4o") is None
     assert text_model("groq", "o3").sampling == "unknown"
-
-
-def test_warns_only_in_the_last_days() -> None:
-    row = lifecycle("openai", "gpt-4o")
-    assert row is not None
-    end = row.retired_on
-    assert lifecycle_warning(row, "gpt-4o", end - timedelta(days=RETIRING_DAYS + 1)) is None
-    first = lifecycle_warning(row, "gpt-4o", end - timedelta(days=RETIRING_DAYS))
-    assert first is not None
-    assert first.kind == "retiring"
-    assert "2027-01-14" in first.message
-    assert "openai:gpt-6-luna" in first.message
-    last = lifecycle_warning(row, "gpt-4o", end - timedelta(days=1))
-    assert last is not None
-    assert "in 1 day;" in last.message
-    assert lifecycle_warning(row, "gpt-4o", end) is None
-    assert row.retired(end)
-    assert not row.retired(end - timedelta(days=1))
-    orphan = lifecycle("openai", "sora-2")
-    assert orphan is not None
-    told = lifecycle_warning(orphan, "sora-2", date(2026, 9, 1))
-    assert told is not None
-    assert "no successor" in told.message
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,12 @@ async def test_more_videos_than_a_job_makes() -> None:
     with pytest.raises(UnsupportedFeatureError, match="2 of n videos in one job"):
         await client_of(backend).video("x", n=3)
     assert backend.asked == []
+    pictures = studio(
+        ScriptedJob(result=FILM), abilities=frozenset({"image"}), jobs=frozenset({"image"}),
+        max_images=1,
+    )  # fmt: skip
+    with pytest.raises(UnsupportedFeatureError, match="1 of n pictures in one job"):
+        await client_of(pictures).image("x", n=2)
     direct = ScriptedBackend(FILM, FILM, name="a", capabilities=facts(max_videos=1))
     assert len((await client_of(direct).video("x", n=2, seed=3)).videos) == 2
     assert sorted(one.request.seed for one in direct.asked) == [3, 4]  # type: ignore[attr-defined]

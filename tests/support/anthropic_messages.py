@@ -34,7 +34,7 @@ USAGE = {
 
 def backend(server: LoopbackServer, **settings: Any) -> AnthropicBackend:
     """A backend that talks to the test's server."""
-    given: dict[str, Any] = {"api_key": KEY, "today": lambda: TODAY}
+    given: dict[str, Any] = {"api_key": KEY}
     return AnthropicBackend(base_url=server.url, **(given | settings))
 
 
@@ -47,7 +47,7 @@ def prepared(
     model: str = MODEL, unsupported: Any = "warn", settings: Any = None, **fields: Any
 ) -> tuple[Prepared, tuple[ResponseWarning, ...]]:
     """A request to Anthropic itself as it would go out, and what was noted about it."""
-    source = AnthropicBackend(api_key=KEY, today=lambda: TODAY, **(settings or {}))
+    source = AnthropicBackend(api_key=KEY, **(settings or {}))
     attempt = context(model, unsupported=unsupported)
     notes = Notes(source.name, attempt)
     request = TextRequest(**({"prompt": "hi"} | fields))

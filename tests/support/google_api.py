@@ -32,7 +32,7 @@ def content(model: str, method: str = "generateContent") -> str:
 
 def backend(server: LoopbackServer, **settings: Any) -> GoogleBackend:
     """An account that talks to the test's server."""
-    given: dict[str, Any] = {"api_key": KEY, "today": lambda: TODAY}
+    given: dict[str, Any] = {"api_key": KEY}
     return GoogleBackend(base_url=server.url, **(given | settings))
 
 

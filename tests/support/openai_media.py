@@ -7,7 +7,6 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from gensdk.backends.openai.account import Account
@@ -52,7 +51,7 @@ async def loopback(
             dialect,
             api_key="sk-test",
             base_url=f"{server.url}/v1",
-            **{"today": lambda: date(2025, 6, 1), **settings},
+            **settings,
         )
         try:
             yield server, account

@@ -21,7 +21,7 @@ _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 def backend(server: LoopbackServer, **settings: Any) -> OpenAIBackend:
     """An OpenAI backend that talks to the test's server."""
-    given: dict[str, Any] = {"api_key": "sk-test-1234567890", "today": lambda: TODAY}
+    given: dict[str, Any] = {"api_key": "sk-test-1234567890"}
     return OpenAIBackend(base_url=f"{server.url}/v1", **(given | settings))
 
 

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -86,7 +85,7 @@ class TestOpenAI(HTTPBackendConformance):
             yield self.backend_at(self.server.url + self.base_path)
 
     def backend_at(self, base_url: str) -> OpenAIBackend:
-        return OpenAIBackend(base_url=base_url, api_key=KEY, today=lambda: date(2026, 11, 20))
+        return OpenAIBackend(base_url=base_url, api_key=KEY)
 
     def sent(self) -> list[object]:
         return [body_of(request) for request in self.server.requests]

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gensdk.catalog import lifecycle, lifecycle_warning
 from gensdk.errors import GenSDKError
 from gensdk.toolkit import (
     Answer,
     Credential,
     HostedAccount,
     KeySource,
-    Notes,
     StreamAnswer,
     encode_json,
 )
 from gensdk.toolkit.address import chosen_base_url
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
-from .errors import error_inside, error_of_answer, model_retired
+from .errors import error_inside, error_of_answer
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
 
-__all__ = ["API_VERSION", "SAMPLING_VERSION", "Account", "today_utc"]
+__all__ = ["API_VERSION", "SAMPLING_VERSION", "Account"]
 
 API_VERSION = "2026-10-21"
 """Version of the API these requests are written for (``anthropic`` 2.11 ``_constants.py``)."""
@@ -36,14 +33,10 @@ SAMPLING_VERSION = "2023-06-01"
 """The version before, still served: the last one that takes temperature, top_p and top_k."""
 
 MAX_STREAM_BYTES = 256 * 2**20
+_NOTHING: Mapping[str, str] = {}
 _ORIGIN = "https://api.anthropic.com"
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """Looked at in this order, and both sent as bearer tokens, as the vendor's own package does."""
-
-
-def today_utc() -> date:
-    """The day in UTC."""
-    return datetime.now(UTC).date()
 
 
 class Account(HostedAccount):
@@ -64,7 +57,6 @@ class Account(HostedAccount):
         betas: tuple[str, ...] = (),
         default_headers: Mapping[str, str] | None = None,
         http_client: object | None = None,
-        today: Callable[[], date] = today_utc,
     ) -> None:
         """Set up without I/O and without needing a key; arguments as for ``AnthropicBackend``.
 
@@ -80,7 +72,6 @@ class Account(HostedAccount):
         )
         self.api_version = api_version
         self._betas = betas
-        self._today = today
 
     @property
     def official(self) -> bool:
@@ -105,11 +96,17 @@ class Account(HostedAccount):
         payload: dict[str, object],
         headers: Mapping[str, str],
         context: Context,
-        notes: Notes,
     ) -> Answer:
         """Send JSON and return the answer of a status 2xx; anything else raises its error."""
-        opened = self.stream(path, payload, headers, context, notes, max_bytes=None)
+        opened = self.stream(path, payload, headers, context, max_bytes=None)
         async with opened as answer:
+            return Answer(answer.status, answer.headers, await answer.read(MAX_BYTES))
+
+    async def get(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], context: Context
+    ) -> Answer:
+        """Read something of the account's; a status other than 2xx raises its error."""
+        async with self._opened("GET", path, context, headers=headers, query=query) as answer:
             return Answer(answer.status, answer.headers, await answer.read(MAX_BYTES))
 
     @asynccontextmanager
@@ -119,15 +116,30 @@ class Account(HostedAccount):
         payload: dict[str, object],
         headers: Mapping[str, str],
         context: Context,
-        notes: Notes,
         *,
         max_bytes: int | None = MAX_STREAM_BYTES,
     ) -> AsyncIterator[StreamAnswer]:
         """Send JSON and open the answer; leaving the block closes the connection."""
-        self._mind_lifecycle(context, notes)
         body = encode_json(payload, provider=self.name, model=context.model)
-        async with self.exchange(
+        async with self._opened(
             "POST", path, context, body=body, headers=headers, max_bytes=max_bytes
+        ) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _opened(
+        self,
+        method: str,
+        path: str,
+        context: Context,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        query: Mapping[str, str] = _NOTHING,
+        max_bytes: int | None = None,
+    ) -> AsyncIterator[StreamAnswer]:
+        async with self.exchange(
+            method, path, context, body=body, headers=headers, query=query, max_bytes=max_bytes
         ) as answer:
             if 200 <= answer.status < 300:
                 yield answer
@@ -138,7 +150,6 @@ class Account(HostedAccount):
             provider=self.name,
             model=context.model,
             redact=self.redact,
-            today=self._today(),
         )
 
     def error_inside(
@@ -148,16 +159,3 @@ class Account(HostedAccount):
         return error_inside(
             body, headers, provider=self.name, model=context.model, redact=self.redact
         )
-
-    # ------------------------------------------------------------------------------ the inside
-    def _mind_lifecycle(self, context: Context, notes: Notes) -> None:
-        row = lifecycle("anthropic", context.model)
-        if row is None:
-            return
-        today = self._today()
-        # On the day itself the server decides: the hour of a shutdown is not announced.
-        if self.official and today > row.retired_on:
-            raise model_retired(row, provider=self.name, model=context.model)
-        warning = lifecycle_warning(row, context.model, today)
-        if warning is not None:
-            notes.other(warning.message, warning.parameter, kind="retiring")

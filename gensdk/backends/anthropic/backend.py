@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from datetime import date
 from typing import Any
 
-from gensdk.catalog import abilities_of
+from gensdk.catalog import abilities_of, ending_of
 from gensdk.catalog.anthropic import claude_model
 from gensdk.spec import Capabilities, Context
 from gensdk.toolkit import KeySource
-from gensdk.types import Ability, TextEvent, TextRequest, TextResponse
+from gensdk.types import Ability, ListedModel, TextEvent, TextRequest, TextResponse, TokenCount
 
-from .account import Account, today_utc
+from .account import Account
 
 __all__ = ["AnthropicBackend"]
 
@@ -40,7 +39,6 @@ class AnthropicBackend:
         betas: tuple[str, ...] = (),
         default_headers: Mapping[str, str] | None = None,
         http_client: object | None = None,
-        today: Callable[[], date] = today_utc,
     ) -> None:
         """Set up an account.
 
@@ -55,7 +53,6 @@ class AnthropicBackend:
             betas: Values of ``anthropic-beta`` for every request.
             default_headers: Further headers of every request (``anthropic-workspace-id``, …).
             http_client: Your own ``httpx2.AsyncClient`` (or ``httpx.AsyncClient``); never closed.
-            today: Says what day it is.
 
         Raises:
             ConfigurationError: The base URL is unusable or unsafe.
@@ -68,7 +65,6 @@ class AnthropicBackend:
             betas=betas,
             default_headers=default_headers,
             http_client=http_client,
-            today=today,
         )
 
     def __repr__(self) -> str:
@@ -93,6 +89,7 @@ class AnthropicBackend:
             continues=claude_model(model, official=self.account.official).prefill,
             max_candidates=1,
             price_provider="anthropic",
+            ending=ending_of("anthropic", model, official=self.account.official),
         )
 
     async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
@@ -108,6 +105,18 @@ class AnthropicBackend:
         async with aclosing(text.stream(self.account, request, context)) as events:
             async for event in events:
                 yield event
+
+    async def count_tokens(self, request: TextRequest, context: Context) -> TokenCount:
+        """How many tokens a request's input is, by the provider's own count."""
+        from . import counting
+
+        return await counting.count(self.account, request, context)
+
+    async def list_models(self, context: Context) -> list[ListedModel]:
+        """The models that the account lists."""
+        from . import listing
+
+        return await listing.list_models(self.account, context)
 
     async def aclose(self) -> None:
         """Close what the backend opened itself. May be called twice."""

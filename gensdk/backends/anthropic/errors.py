@@ -12,18 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 
 from pydantic_core import from_json
 
-from gensdk.catalog import LifecycleRow, lifecycle
 from gensdk.errors import (
     AuthenticationError,
     ContextLengthError,
     GenSDKError,
     InvalidRequestError,
     ModelNotFoundError,
-    ModelRetiredError,
     OverloadedError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -43,7 +40,7 @@ from gensdk.toolkit import (
     request_id_of,
 )
 
-__all__ = ["ROWS", "error_inside", "error_of_answer", "model_retired", "request_id_of"]
+__all__ = ["ROWS", "error_inside", "error_of_answer", "request_id_of"]
 
 _QUOTA = (
     "contract_spend_limit_reached", "enforced_spend_limit_reached", "storage_quota_exceeded",
@@ -105,7 +102,6 @@ def error_of_answer(
     provider: str,
     model: str,
     redact: Callable[[str], str],
-    today: date,
 ) -> GenSDKError:
     """The error for an answer whose status is not 2xx, whatever its body looks like.
 
@@ -114,18 +110,13 @@ def error_of_answer(
         provider: Name the backend goes by.
         model: Model that was asked.
         redact: Removes secrets from the message.
-        today: The date, for models that are shut down.
     """
     try:
         body: object = from_json(answer.body)
     except ValueError:
         body = None
     failure = _refined(failure_from(answer), body)
-    error = error_for(failure, _rows(failure), provider=provider, model=model, redact=redact)
-    row = lifecycle("anthropic", model)
-    if isinstance(error, ModelNotFoundError) and row is not None and row.retired(today):
-        return model_retired(row, provider=provider, model=model, like=error)
-    return error
+    return error_for(failure, _rows(failure), provider=provider, model=model, redact=redact)
 
 
 def error_inside(
@@ -141,23 +132,6 @@ def error_inside(
     error = error_for(failure, _rows(failure), provider=provider, model=model, redact=redact)
     error.billed = "maybe"
     return error
-
-
-def model_retired(
-    row: LifecycleRow, *, provider: str, model: str, like: GenSDKError | None = None
-) -> ModelRetiredError:
-    """The error for a model that the vendor has shut down, with date and successor."""
-    successor = f"{provider}:{row.successor}" if row.successor else None
-    return ModelRetiredError(
-        f"{model} was shut down on {row.retired_on.isoformat()}; use {successor!r} instead",
-        successor=successor,
-        retired_on=row.retired_on,
-        provider=provider,
-        model=model,
-        status=like.status if like else None,
-        code=like.code if like else None,
-        request_id=like.request_id if like else None,
-    )
 
 
 def _rows(failure: Failure) -> Sequence[ErrorRow]:

@@ -32,7 +32,7 @@ async def generate(account: Account, request: TextRequest, context: Context) -> 
     """
     notes = Notes(account.name, context)
     prepared = prepare(request, context, account, notes)
-    answer = await account.post(PATH, prepared.payload, prepared.headers, context, notes)
+    answer = await account.post(PATH, prepared.payload, prepared.headers, context)
     return map_bytes(answer.body, answer, Call(account, context, notes))
 
 
@@ -47,7 +47,7 @@ async def stream(
     """
     notes = Notes(account.name, context)
     prepared = prepare(request, context, account, notes, stream=True)
-    opened = account.stream(PATH, prepared.payload, prepared.headers, context, notes)
+    opened = account.stream(PATH, prepared.payload, prepared.headers, context)
     async with opened as answer:
         call = Call(account, context, notes)
         declared = answer.headers.get("content-type", "")

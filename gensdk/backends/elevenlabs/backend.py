@@ -10,6 +10,7 @@ from gensdk.spec import Capabilities, Context
 from gensdk.toolkit import KeyedAccount, KeySource
 from gensdk.types import (
     Ability,
+    ListedModel,
     MusicRequest,
     MusicResponse,
     SpeechEvent,
@@ -123,6 +124,12 @@ class ElevenLabsBackend:
         from . import transcription
 
         return await transcription.generate(self.account, request, context)
+
+    async def list_models(self, context: Context) -> list[ListedModel]:
+        """The models that the account lists."""
+        from . import listing
+
+        return await listing.list_models(self.account, context)
 
     async def aclose(self) -> None:
         """Close what the backend opened itself. May be called twice."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from gensdk.catalog import lifecycle, lifecycle_warning
 from gensdk.errors import ConfigurationError, GenSDKError
 from gensdk.toolkit import (
     Answer,
@@ -16,14 +14,13 @@ from gensdk.toolkit import (
     Failure,
     HostedAccount,
     KeySource,
-    Notes,
     StreamAnswer,
     encode_json,
 )
 from gensdk.toolkit.address import chosen_base_url
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
-from .errors import error_of, failure_of, model_retired
+from .errors import error_of, failure_of
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
@@ -34,7 +31,6 @@ __all__ = [
     "MAX_STREAM_BYTES",
     "Account",
     "model_path",
-    "today_utc",
 ]
 
 HOST = "generativelanguage.googleapis.com"
@@ -48,11 +44,6 @@ _VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """In this order, as google-genai reads them."""
 _NO_HEADERS: Mapping[str, str] = {}
 _REDIRECTION = 3
-
-
-def today_utc() -> date:
-    """The day in UTC: shutdown dates are counted in it."""
-    return datetime.now(UTC).date()
 
 
 def model_path(model: str) -> str:
@@ -78,7 +69,6 @@ class Account(HostedAccount):
         api_version: str = "v1",
         default_headers: Mapping[str, str] | None = None,
         http_client: object | None = None,
-        today: Callable[[], date] = today_utc,
     ) -> None:
         """Set up without I/O and without needing a key.
 
@@ -90,7 +80,6 @@ class Account(HostedAccount):
             api_version: ``v1``, or ``v1beta`` for what is not in it yet.
             default_headers: Further headers of every request.
             http_client: Your own ``httpx2.AsyncClient`` (or ``httpx.AsyncClient``); never closed.
-            today: Says what day it is.
 
         Raises:
             ConfigurationError: The base URL is unusable or unsafe.
@@ -105,7 +94,6 @@ class Account(HostedAccount):
             http_client=http_client,
         )
         self.api_version = api_version
-        self._today = today
 
     @property
     def official(self) -> bool:
@@ -123,19 +111,24 @@ class Account(HostedAccount):
         payload: object,
         context: Context,
         *,
-        notes: Notes | None = None,
         max_bytes: int = MAX_BYTES,
         version: str | None = None,
     ) -> Answer:
         """Send JSON and return the answer of a status 2xx; anything else raises its error."""
-        async with self.stream(path, payload, context, notes=notes, version=version) as answer:
+        async with self.stream(path, payload, context, version=version) as answer:
             return Answer(answer.status, answer.headers, await answer.read(max_bytes))
 
     async def get(
-        self, path: str, context: Context, *, max_bytes: int = MAX_BYTES, version: str | None = None
+        self,
+        path: str,
+        context: Context,
+        *,
+        max_bytes: int = MAX_BYTES,
+        version: str | None = None,
+        query: Mapping[str, str] = _NO_HEADERS,
     ) -> Answer:
         """Read something of the account's; a status other than 2xx raises its error."""
-        async with self._opened("GET", path, context, version=version) as answer:
+        async with self._opened("GET", path, context, version=version, query=query) as answer:
             return Answer(answer.status, answer.headers, await answer.read(max_bytes))
 
     @asynccontextmanager
@@ -145,13 +138,11 @@ class Account(HostedAccount):
         payload: object,
         context: Context,
         *,
-        notes: Notes | None = None,
         query: Mapping[str, str] = _NO_HEADERS,
         max_bytes: int | None = None,
         version: str | None = None,
     ) -> AsyncIterator[StreamAnswer]:
         """Send JSON and open the answer; leaving the block closes the connection."""
-        self._mind_lifecycle(context, notes)
         body = None
         if payload is not None:
             body = encode_json(payload, provider=self.name, model=context.model)
@@ -236,20 +227,7 @@ class Account(HostedAccount):
             provider=self.name,
             model=context.model,
             redact=self.redact,
-            today=self._today(),
         )
-
-    def _mind_lifecycle(self, context: Context, notes: Notes | None) -> None:
-        row = lifecycle("google", context.model)
-        if row is None:
-            return
-        today = self._today()
-        # On the day itself the server decides: the hour of a shutdown is not announced.
-        if self.official and today > row.retired_on:
-            raise model_retired(row, provider=self.name, model=context.model)
-        warning = lifecycle_warning(row, context.model, today)
-        if warning is not None and notes is not None:
-            notes.other(warning.message, warning.parameter, kind="retiring")
 
 
 def _base_url(given: str | None) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import date
+from datetime import datetime
 from typing import Any
 
+from gensdk.catalog import ending_of
 from gensdk.catalog.google import google_model
 from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import Capabilities, Context
@@ -20,6 +21,7 @@ from gensdk.types import (
     ImageResponse,
     JobHandle,
     JobState,
+    ListedModel,
     MusicRequest,
     MusicResponse,
     Request,
@@ -30,10 +32,12 @@ from gensdk.types import (
     TextEvent,
     TextRequest,
     TextResponse,
+    TokenCount,
     VideoRequest,
+    WebhookEvent,
 )
 
-from .account import Account, today_utc
+from .account import Account
 
 __all__ = ["GoogleBackend"]
 
@@ -64,7 +68,6 @@ class GoogleBackend:
         api_version: str = "v1",
         default_headers: Mapping[str, str] | None = None,
         http_client: object | None = None,
-        today: Callable[[], date] = today_utc,
     ) -> None:
         """Set up an account.
 
@@ -76,7 +79,6 @@ class GoogleBackend:
             api_version: ``v1``, or ``v1beta`` for what is not in it yet.
             default_headers: Further headers of every request.
             http_client: Your own ``httpx2.AsyncClient``; never closed here.
-            today: Says what day it is.
         """
         self.account = Account(
             name=name,
@@ -85,7 +87,6 @@ class GoogleBackend:
             api_version=api_version,
             default_headers=default_headers,
             http_client=http_client,
-            today=today,
         )
 
     def __repr__(self) -> str:
@@ -114,6 +115,7 @@ class GoogleBackend:
             max_videos=1,
             max_inputs=_MAX_INPUTS,
             price_provider="google" if row.priced else None,
+            ending=ending_of("google", model, official=self.account.official),
         )
 
     async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
@@ -193,6 +195,37 @@ class GoogleBackend:
         from . import video
 
         return await video.cancel(self.account, handle, context)
+
+    async def count_tokens(self, request: TextRequest, context: Context) -> TokenCount:
+        """How many tokens a request's input is, by the provider's own count."""
+        from . import counting
+
+        return await counting.count(self.account, request, context)
+
+    async def list_models(self, context: Context) -> list[ListedModel]:
+        """The models that the account lists."""
+        from . import listing
+
+        return await listing.list_models(self.account, context)
+
+    def read_webhook(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[str],
+        *,
+        now: datetime,
+        tolerance_s: float,
+    ) -> WebhookEvent:
+        """The event in a delivery, once its signature is checked."""
+        from gensdk.toolkit.webhooks import read_signed_webhook
+
+        from .webhooks import STATES
+
+        return read_signed_webhook(
+            body, headers, secrets, states=STATES, now=now, tolerance_s=tolerance_s,
+            provider=self.name,
+        )  # fmt: skip
 
     async def aclose(self) -> None:
         """Close what the backend opened itself. May be called twice."""

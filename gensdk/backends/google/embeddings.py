@@ -107,7 +107,6 @@ async def generate(account: Account, request: EmbedRequest, context: Context) ->
         f"{model_path(context.model)}:batchEmbedContents",
         payload,
         context,
-        notes=notes,
         max_bytes=MAX_MEDIA_BYTES,
     )
     return _response(answer, request, row, account, context, notes)

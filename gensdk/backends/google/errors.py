@@ -16,19 +16,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from pydantic_core import from_json
 
-from gensdk.catalog import LifecycleRow, lifecycle
 from gensdk.errors import (
     AuthenticationError,
     ContentBlockedError,
     GenSDKError,
     InvalidRequestError,
     ModelNotFoundError,
-    ModelRetiredError,
     OverloadedError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -46,7 +43,7 @@ from gensdk.toolkit import (
     failure_in,
 )
 
-__all__ = ["BLOCK_CODES", "ROWS", "error_of", "failure_of", "model_retired", "status_of_code"]
+__all__ = ["BLOCK_CODES", "ROWS", "error_of", "failure_of", "status_of_code"]
 
 DAILY = "DAILY_QUOTA"
 """Reason given to a 429 whose quota is counted by the day, or is nothing at all."""
@@ -149,7 +146,6 @@ def error_of(
     provider: str,
     model: str | None,
     redact: Callable[[str], str],
-    today: date,
 ) -> GenSDKError:
     """Turn a failure into the error of its cause.
 
@@ -158,32 +154,11 @@ def error_of(
         provider: Name the account goes by.
         model: Model that was asked.
         redact: Removes secrets from the message.
-        today: The date, for models that are shut down.
     """
     error = error_for(failure, ROWS, provider=provider, model=model, redact=redact)
     if isinstance(error, ContentBlockedError) and failure.code:
         error.categories = (failure.code,)
-    row = lifecycle("google", model) if model else None
-    if isinstance(error, ModelNotFoundError) and row is not None and row.retired(today):
-        return model_retired(row, provider=provider, model=model or "", like=error)
     return error
-
-
-def model_retired(
-    row: LifecycleRow, *, provider: str, model: str, like: GenSDKError | None = None
-) -> ModelRetiredError:
-    """The error for a model that Google has shut down, with date and successor."""
-    successor = f"{provider}:{row.successor}" if row.successor else None
-    advice = f"use {successor!r} instead" if successor else "choose another model"
-    return ModelRetiredError(
-        f"{model} was shut down on {row.retired_on.isoformat()}; {advice}",
-        successor=successor,
-        retired_on=row.retired_on,
-        provider=provider,
-        model=model,
-        status=like.status if like else None,
-        code=like.code if like else None,
-    )
 
 
 # ------------------------------------------------------------------------------------- details

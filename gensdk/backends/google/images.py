@@ -94,7 +94,6 @@ async def generate(account: Account, request: ImageRequest, context: Context) ->
         f"{model_path(context.model)}:generateContent",
         payload,
         context,
-        notes=notes,
         max_bytes=MAX_MEDIA_BYTES,
     )
     return _response(answer, request, account, context, notes)

@@ -91,9 +91,7 @@ async def generate(account: Account, request: MusicRequest, context: Context) ->
     row = google_model(context.model)
     payload = prepare(request, images, row, context.model, notes)
     merge_extra(payload, request, account, context.model)
-    answer = await account.post(
-        interactions.PATH, payload, context, notes=notes, max_bytes=MAX_MEDIA_BYTES
-    )
+    answer = await account.post(interactions.PATH, payload, context, max_bytes=MAX_MEDIA_BYTES)
     return await _response(answer, request, account, context, notes)
 
 

@@ -88,8 +88,7 @@ async def generate(account: Account, request: SpeechRequest, context: Context) -
     """Speak, and answer with the whole sound."""
     call = _Call(account, request, context)
     answer = await account.post(
-        call.path("generateContent"), call.body, context, notes=call.notes,
-        max_bytes=MAX_MEDIA_BYTES,
+        call.path("generateContent"), call.body, context, max_bytes=MAX_MEDIA_BYTES,
     )  # fmt: skip
     body = parsed(ContentBody, answer.body, answer, account, context)
     pieces = list(call.pieces(body, answer))
@@ -110,7 +109,7 @@ async def stream(
         call.notes.refuse("stream", "this model gives its sound whole; use speech")
     file = _Growing(request.format)
     async with account.stream(
-        call.path("streamGenerateContent"), call.body, context, notes=call.notes,
+        call.path("streamGenerateContent"), call.body, context,
         query={"alt": "sse"}, max_bytes=MAX_STREAM_BYTES,
     ) as answer:  # fmt: skip
         state = ContentStream(answer, account, context)

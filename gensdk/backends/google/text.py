@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
     from .account import Account
 
-__all__ = ["ContentStream", "generate", "stream"]
+__all__ = ["ContentStream", "generate", "prepared_body", "stream"]
 
 
 async def generate(account: Account, request: TextRequest, context: Context) -> TextResponse[Any]:
     """Answer a request, once."""
     call, payload = await _prepared(account, request, context)
     path = f"{model_path(context.model)}:generateContent"
-    answer = await account.post(path, payload, context, notes=call.notes, max_bytes=MAX_MEDIA_BYTES)
+    answer = await account.post(path, payload, context, max_bytes=MAX_MEDIA_BYTES)
     body = parsed(ContentBody, answer.body, answer, account, context)
     return map_body(body, answer, call)
 
@@ -62,7 +62,7 @@ async def stream(
     call, payload = await _prepared(account, request, context)
     path = f"{model_path(context.model)}:streamGenerateContent"
     async with account.stream(
-        path, payload, context, notes=call.notes, query={"alt": "sse"}, max_bytes=MAX_STREAM_BYTES
+        path, payload, context, query={"alt": "sse"}, max_bytes=MAX_STREAM_BYTES
     ) as answer:
         if "event-stream" not in answer.headers.get("content-type", "event-stream"):
             data = await answer.read(MAX_MEDIA_BYTES)
@@ -82,6 +82,11 @@ async def stream(
                 yield Finished(response=map_body(state.body(), answer, call))
                 return
         raise state.interrupted()
+
+
+async def prepared_body(account: Account, request: TextRequest, context: Context) -> dict[str, Any]:
+    """The body of a request, as ``generate`` sends it."""
+    return (await _prepared(account, request, context))[1]
 
 
 async def _prepared(

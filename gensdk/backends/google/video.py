@@ -116,7 +116,7 @@ async def start(account: Account, request: VideoRequest, context: Context) -> Jo
         payload = omni_body(request, given, row, options, context.model, notes)
         path, version = interactions.PATH, account.api_version
     merge_extra(payload, request, account, context.model)
-    answer = await account.post(path, payload, context, notes=notes, version=version)
+    answer = await account.post(path, payload, context, version=version)
     identity = _identity(answer, row.protocol == "operation", account, context)
     if not identity:
         raise account.invalid("The answer names no job.", answer, context)

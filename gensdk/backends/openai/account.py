@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from gensdk.catalog import LifecycleRow, lifecycle, lifecycle_warning
+from gensdk.catalog import ending_of
 from gensdk.errors import GenSDKError, UnsupportedFeatureError
 from gensdk.toolkit import (
     Answer,
@@ -24,7 +23,7 @@ from gensdk.toolkit import (
 )
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
-from .errors import error_of, failure_inside, failure_of, model_retired, parsed
+from .errors import error_of, failure_inside, failure_of, parsed
 from .origin import choose_base_url, facts_of, fixed_headers
 from .refusals import (
     MAX_RESENDS,
@@ -40,10 +39,11 @@ if TYPE_CHECKING:
 
     from gensdk.catalog.compatible import Dialect
     from gensdk.spec import Context
+    from gensdk.types import ModelEnding
 
     from .sdk_wire import SDKWire
 
-__all__ = ["MAX_ANSWER_BYTES", "Account", "today_utc"]
+__all__ = ["MAX_ANSWER_BYTES", "Account"]
 
 MAX_ANSWER_BYTES = MAX_BYTES
 """Largest JSON answer that is read, unless the caller says otherwise."""
@@ -51,11 +51,6 @@ MAX_STREAM_BYTES = 256 * 2**20
 """Largest stream that is read, unless the caller says otherwise."""
 
 _NO_HEADERS: Mapping[str, str] = {}
-
-
-def today_utc() -> date:
-    """The day in UTC: shutdown dates are counted in it."""
-    return datetime.now(UTC).date()
 
 
 class Account(HostedAccount):
@@ -85,7 +80,6 @@ class Account(HostedAccount):
         idempotency_header: str | None = None,
         http_client: object | None = None,
         client: openai.AsyncOpenAI | None = None,
-        today: Callable[[], date] = today_utc,
     ) -> None:
         """Set up without I/O and without needing a key.
 
@@ -106,7 +100,6 @@ class Account(HostedAccount):
                 here; or ``"httpx2"`` or ``"aiohttp"``, where None would choose.
             client: Your own ``openai.AsyncOpenAI``, for logins only that package has; requests
                 go through it, without its retries, and it is never closed.
-            today: Says what day it is.
 
         Raises:
             ConfigurationError: The base URL is unusable or unsafe.
@@ -126,7 +119,6 @@ class Account(HostedAccount):
         self._query = dict(query or {})
         self._deployments = deployments
         self._idempotency_header = idempotency_header
-        self._today = today
         self._lent = None if client is None else _lent(client, own)
 
     @property
@@ -140,6 +132,11 @@ class Account(HostedAccount):
         if self._lent is not None:
             return None
         return self.digest(sorted(self._query.items()), facts_of(self.dialect))
+
+    def ending(self, model: str) -> ModelEnding | None:
+        """When a model ends, as far as the catalogue knows."""
+        known = self.catalogue
+        return ending_of(known, model, official=self.official) if known else None
 
     @property
     def catalogue(self) -> str:
@@ -189,7 +186,6 @@ class Account(HostedAccount):
         max_bytes: int | None = MAX_STREAM_BYTES,
     ) -> AsyncIterator[StreamAnswer]:
         """Send JSON and open the answer; leaving the block closes the connection."""
-        self._mind_lifecycle(context, notes)
         payload = self._without_learned(payload, context, notes)
         resends = MAX_RESENDS
         while True:
@@ -215,7 +211,6 @@ class Account(HostedAccount):
         max_bytes: int | None = MAX_STREAM_BYTES,
     ) -> AsyncIterator[StreamAnswer]:
         """Send a multipart form and open the answer; leaving the block closes the connection."""
-        self._mind_lifecycle(context, notes)
         async with self.opened(path, context, max_bytes, form=form) as answer:
             if 200 <= answer.status < 300:
                 yield answer
@@ -234,8 +229,6 @@ class Account(HostedAccount):
             provider=self.name,
             model=context.model,
             redact=self.redact,
-            today=self._today(),
-            catalogue=self.catalogue,
         )
 
     def error_inside(
@@ -294,21 +287,6 @@ class Account(HostedAccount):
         if path not in self._deployments:
             return path
         return f"/deployments/{quote(context.model, safe='')}{path}"
-
-    def _mind_lifecycle(self, context: Context, notes: Notes | None) -> None:
-        row = lifecycle(self.catalogue, context.model) if self.catalogue else None
-        if row is None:
-            return
-        today = self._today()
-        self._refuse_retired(row, context, today)
-        warning = lifecycle_warning(row, context.model, today)
-        if warning is not None and notes is not None:
-            notes.other(warning.message, warning.parameter, kind="retiring")
-
-    def _refuse_retired(self, row: LifecycleRow, context: Context, today: date) -> None:
-        # On the day itself the server decides: the hour of a shutdown is not announced.
-        if self.official and today > row.retired_on:
-            raise model_retired(row, provider=self.name, model=context.model)
 
     def _without_learned(
         self, payload: dict[str, object], context: Context, notes: Notes | None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import date
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gensdk.catalog import abilities_of
@@ -23,6 +23,7 @@ from gensdk.types import (
     ImageResponse,
     JobHandle,
     JobState,
+    ListedModel,
     ModerationRequest,
     ModerationResponse,
     Request,
@@ -32,13 +33,15 @@ from gensdk.types import (
     TextEvent,
     TextRequest,
     TextResponse,
+    TokenCount,
     TranscriptionRequest,
     TranscriptionResponse,
     VideoRequest,
     VideoResponse,
+    WebhookEvent,
 )
 
-from .account import Account, today_utc
+from .account import Account
 
 if TYPE_CHECKING:
     import openai
@@ -73,7 +76,6 @@ class OpenAIBackend:
         idempotency_header: str | None = None,
         http_client: object | None = None,
         client: openai.AsyncOpenAI | None = None,
-        today: Callable[[], date] = today_utc,
         dialect: Dialect = OPENAI,
         account: Account | None = None,
     ) -> None:
@@ -93,7 +95,6 @@ class OpenAIBackend:
             http_client: Your own ``httpx2.AsyncClient`` (or ``httpx.AsyncClient``), never closed
                 here; or ``"httpx2"`` or ``"aiohttp"``, where None would choose.
             client: Your own ``openai.AsyncOpenAI``; never closed here.
-            today: Says what day it is.
             dialect: How the server departs from OpenAI's API.
             account: A ready account instead of all of the above but ``protocol``.
         """
@@ -108,7 +109,6 @@ class OpenAIBackend:
             idempotency_header=idempotency_header,
             http_client=http_client,
             client=client,
-            today=today,
         )
         self.protocol = protocol
 
@@ -147,6 +147,7 @@ class OpenAIBackend:
             max_input_bytes=_MAX_EMBED_BYTES if at_openai else None,
             max_characters=speech_model(model, dialect.name).max_characters,
             price_provider=dialect.price_provider,
+            ending=self.account.ending(model),
         )
 
     async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
@@ -216,6 +217,18 @@ class OpenAIBackend:
 
         return await moderation.generate(self.account, request, context)
 
+    async def count_tokens(self, request: TextRequest, context: Context) -> TokenCount:
+        """How many tokens a request's input is, by the provider's own count."""
+        from . import counting
+
+        return await counting.count(self.account, request, context, self.protocol)
+
+    async def list_models(self, context: Context) -> list[ListedModel]:
+        """The models that the account lists."""
+        from . import listing
+
+        return await listing.list_models(self.account, context)
+
     # ------------------------------------------------------------------------- jobs: videos
     async def start(self, request: Request, context: Context) -> JobHandle:
         """Create a video; see ``JobBackend``."""
@@ -244,6 +257,25 @@ class OpenAIBackend:
         from . import videos
 
         return await videos.cancel(self.account, handle, context)
+
+    def read_webhook(
+        self,
+        body: bytes,
+        headers: Mapping[str, str],
+        secrets: Sequence[str],
+        *,
+        now: datetime,
+        tolerance_s: float,
+    ) -> WebhookEvent:
+        """The event in a delivery, once its signature is checked."""
+        from gensdk.toolkit.webhooks import read_signed_webhook
+
+        from .webhooks import STATES, VARIABLE
+
+        return read_signed_webhook(
+            body, headers, secrets, states=STATES, now=now, tolerance_s=tolerance_s,
+            provider=self.name, variable=VARIABLE,
+        )  # fmt: skip
 
     async def aclose(self) -> None:
         """Close what the backend opened itself. May be called twice."""

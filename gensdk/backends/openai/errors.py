@@ -13,13 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date
-from http import HTTPStatus
 from typing import Literal
 
 from pydantic_core import from_json
 
-from gensdk.catalog import LifecycleRow, lifecycle
 from gensdk.errors import (
     AuthenticationError,
     ContentBlockedError,
@@ -27,7 +24,6 @@ from gensdk.errors import (
     GenSDKError,
     InvalidRequestError,
     ModelNotFoundError,
-    ModelRetiredError,
     OverloadedError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -52,7 +48,6 @@ __all__ = [
     "error_of",
     "failure_inside",
     "failure_of",
-    "model_retired",
     "parsed",
     "request_id_of",
 ]
@@ -167,7 +162,6 @@ def error_of(
     provider: str,
     model: str | None,
     redact: Callable[[str], str],
-    today: date,
     catalogue: str = "",
 ) -> GenSDKError:
     """Turn a failure into the error of its cause, with what only this vendor's body says.
@@ -178,37 +172,12 @@ def error_of(
         provider: Name the backend goes by.
         model: Model that was asked.
         redact: Removes secrets from the message.
-        today: The date, for models that are shut down.
         catalogue: Vendor name under which the catalogue knows the model; empty for none.
     """
     error = error_for(failure, ROWS, provider=provider, model=model, redact=redact)
     if isinstance(error, ContentBlockedError):
         error.stage, error.categories = _block_details(body, failure)
-    row = lifecycle(catalogue, model) if catalogue and model else None
-    missing = isinstance(error, ModelNotFoundError) or failure.status == HTTPStatus.NOT_FOUND
-    if missing and row is not None and row.retired(today):
-        return model_retired(row, provider=provider, model=model or "", like=error)
     return error
-
-
-def model_retired(
-    row: LifecycleRow, *, provider: str, model: str, like: GenSDKError | None = None
-) -> ModelRetiredError:
-    """The error for a model that the vendor has shut down, with date and successor."""
-    successor = f"{provider}:{row.successor}" if row.successor else None
-    advice = (
-        f"use {successor!r} instead" if successor else "the vendor names no successor; choose one"
-    )
-    return ModelRetiredError(
-        f"{model} was shut down on {row.retired_on.isoformat()}; {advice}",
-        successor=successor,
-        retired_on=row.retired_on,
-        provider=provider,
-        model=model,
-        status=like.status if like else None,
-        code=like.code if like else None,
-        request_id=like.request_id if like else None,
-    )
 
 
 def _block_details(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from gensdk.errors import (
     ClientClosedError,
     ConfigurationError,
     MissingCredentialsError,
-    ModelRetiredError,
 )
 from gensdk.toolkit import Secret
 from gensdk.types import TextRequest
@@ -162,20 +160,6 @@ def test_capabilities() -> None:
     assert (newest.continues, older.continues) == (False, True)
     elsewhere = AnthropicBackend(base_url="http://gpu:8000").capabilities("qwen")
     assert (elsewhere.abilities, elsewhere.continues) == (frozenset({"text"}), True)
-
-
-# ----------------------------------------------------------------------------------- lifecycle
-async def test_a_retired_model_is_refused_before_anything_is_sent() -> None:
-    source = AnthropicBackend(api_key=KEY, today=lambda: date(2026, 12, 1))
-    with pytest.raises(ModelRetiredError, match="claude-sonnet-5-5"):
-        await source.text(REQUEST, context("claude-sonnet-4-5"))
-    await source.aclose()
-
-
-async def test_a_model_near_its_end_carries_a_warning() -> None:
-    reply, _ = await exchange(message(text()), "claude-sonnet-4-5-20250929")
-    assert [one.kind for one in reply.warnings] == ["retiring"]
-    assert "2026-11-30" in reply.warnings[0].message
 
 
 # ---------------------------------------------------------------------------------- front door

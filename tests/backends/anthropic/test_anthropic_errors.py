@@ -12,7 +12,6 @@ from gensdk.errors import (
     GenSDKError,
     InvalidRequestError,
     ModelNotFoundError,
-    ModelRetiredError,
     OverloadedError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -123,13 +122,6 @@ async def test_bodies_of_other_shapes() -> None:
 async def test_the_id_may_stand_in_the_body_alone() -> None:
     found = await failed(500, failure("api_error"), {"request-id": ""})
     assert found.request_id == "req_body"
-
-
-async def test_a_model_that_is_gone_names_its_successor() -> None:
-    found = await failed(404, failure("not_found_error"), model="claude-opus-4-1-20250805")
-    assert isinstance(found, ModelRetiredError)
-    assert found.successor == "anthropic:claude-opus-5-5"
-    assert str(found.retired_on) == "2026-08-05"
 
 
 async def test_the_key_is_in_no_message() -> None:

@@ -34,7 +34,6 @@ from gensdk.spec import IdentifiedBackend, JobBackend, MusicBackend, SpeechStrea
 from gensdk.types import TextRequest
 from tests.support.google_api import (
     KEY,
-    TODAY,
     answer,
     backend,
     client,
@@ -172,24 +171,6 @@ async def test_imagen_is_retired(model: str, successor: str) -> None:
     assert caught.value.billed == "no"
 
 
-async def test_a_gateway_decides_itself_about_retired_models() -> None:
-    model = "gemini-2.0-flash"
-    error = await failed(404, failure(404, "NOT_FOUND"), model=model)
-    assert isinstance(error, ModelRetiredError)
-    assert error.successor == "google:gemini-3.8-flash"
-    assert error.status == 404
-
-
-async def test_a_model_near_its_end_carries_a_warning() -> None:
-    model = "gemini-3.1-flash-lite"
-    async with LoopbackServer() as server:
-        server.on("POST", content(model), answer_json(answer(text())))
-        source = backend(server, today=lambda: date(2027, 4, 20))
-        reply = await source.text(ASKED, context(model))
-        await source.aclose()
-    assert [(one.kind, one.parameter) for one in reply.warnings] == [("retiring", "model")]
-
-
 # -------------------------------------------------------------------------------- keys, addresses
 async def test_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
@@ -276,7 +257,7 @@ def test_identities_tell_accounts_apart_without_keys() -> None:
 
 
 def test_what_models_do() -> None:
-    source = GoogleBackend(today=lambda: TODAY)
+    source = GoogleBackend()
     assert isinstance(source, JobBackend)
     assert isinstance(source, MusicBackend)
     assert isinstance(source, SpeechStreamBackend)

@@ -6,7 +6,6 @@ import asyncio
 import copy
 import pickle
 import traceback
-from datetime import date
 from typing import Any
 
 import httpx2
@@ -23,14 +22,13 @@ from gensdk.errors import (
     GenSDKError,
     InvalidRequestError,
     MissingCredentialsError,
-    ModelRetiredError,
     RateLimitError,
     TimedOutError,
 )
 from gensdk.spec import Context
 from gensdk.toolkit import Credential, Form, FormFile, Notes, Secret
 from gensdk.types import TextRequest
-from tests.support.openai_responses import PATH, TODAY, backend, body, collect, context, message
+from tests.support.openai_responses import PATH, backend, body, collect, context, message
 from tests.support.server import (
     Handler,
     LoopbackServer,
@@ -395,48 +393,6 @@ async def test_a_form_can_be_answered_with_a_stream() -> None:
             async with account.stream_form("/f", form, context("m")):
                 pytest.fail("a failure opens no stream")
         await account.aclose()
-
-
-# ---------------------------------------------------------------------------------- retired models
-async def test_a_retired_model_is_refused_before_the_network() -> None:
-    source = OpenAIBackend(api_key="sk-123456", today=lambda: TODAY)
-    for call in (
-        source.text(REQUEST, context("gpt-4")),
-        collect(source, REQUEST, context("gpt-4")),
-    ):
-        with pytest.raises(ModelRetiredError) as caught:
-            await call
-        assert caught.value.successor == "openai:gpt-5.6-sol"
-        assert caught.value.retired_on == date(2026, 10, 23)
-        assert caught.value.status is None
-        assert caught.value.billed == "no"
-
-
-async def test_on_the_last_day_the_server_decides() -> None:
-    source = OpenAIBackend(today=lambda: date(2026, 10, 23))
-    with pytest.raises(MissingCredentialsError):
-        await source.text(REQUEST, context("gpt-4"))
-
-
-async def test_another_origin_still_gets_a_retired_model() -> None:
-    async with LoopbackServer() as server:
-        server.on("POST", PATH, answer_json(body(message())))
-        source = backend(server)
-        response = await source.text(REQUEST, context("gpt-4"))
-        assert response.warnings == ()
-        await source.aclose()
-
-
-async def test_a_model_near_its_end_carries_a_warning() -> None:
-    async with LoopbackServer() as server:
-        server.on("POST", PATH, answer_json(body(message())))
-        source = backend(server)
-        response = await source.text(REQUEST, context("gpt-4o"))
-        assert [warning.kind for warning in response.warnings] == ["retiring"]
-        early = backend(server, today=lambda: date(2026, 11, 1))
-        assert (await early.text(REQUEST, context("gpt-4o"))).warnings == ()
-        await source.aclose()
-        await early.aclose()
 
 
 # ----------------------------------------------------------------------------- refused preferences

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from datetime import date
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from gensdk.errors import (
     InvalidRequestError,
     InvalidResponseError,
     ModelNotFoundError,
-    ModelRetiredError,
     OverloadedError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -181,34 +179,6 @@ async def test_blocks_say_stage_and_categories(
     assert isinstance(caught, ContentBlockedError)
     assert caught.stage == stage
     assert caught.categories == categories
-
-
-# ---------------------------------------------------------------------------------- retired models
-@pytest.mark.parametrize("facts", [{"code": "model_not_found"}, {}])
-async def test_a_missing_model_that_is_shut_down_is_retired(facts: dict[str, Any]) -> None:
-    caught = await fail(404, error(**facts), model="gpt-4-0613", headers={"x-request-id": "r"})
-    assert isinstance(caught, ModelRetiredError)
-    assert caught.successor == "openai:gpt-5.6-sol"
-    assert caught.retired_on == date(2026, 10, 23)
-    assert "2026-10-23" in caught.message
-    assert "gpt-5.6-sol" in caught.message
-    assert (caught.status, caught.code, caught.request_id) == (404, facts.get("code"), "r")
-
-
-async def test_without_a_successor_the_message_says_so() -> None:
-    caught = await fail(404, error(code="model_not_found"), model="sora-2")
-    assert isinstance(caught, ModelRetiredError)
-    assert caught.successor is None
-    assert "no successor" in caught.message
-
-
-async def test_a_model_that_is_not_shut_down_yet_is_only_missing() -> None:
-    caught = await fail(404, error(code="model_not_found"), model="gpt-4o")
-    assert type(caught) is ModelNotFoundError
-    later = await fail(
-        404, error(code="model_not_found"), model="gpt-4o", today=lambda: date(2027, 1, 14)
-    )
-    assert isinstance(later, ModelRetiredError)
 
 
 # ---------------------------------------------------------------------------------------- coverage

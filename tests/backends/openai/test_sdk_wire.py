@@ -21,7 +21,6 @@ from gensdk.errors import (
     ContentBlockedError,
     GenSDKError,
     InvalidResponseError,
-    ModelRetiredError,
     RateLimitError,
     ResponseTooLargeError,
     TimedOutError,
@@ -29,7 +28,7 @@ from gensdk.errors import (
 from gensdk.spec import Context
 from gensdk.toolkit import Form, FormFile
 from gensdk.types import Finished, TextRequest
-from tests.support.openai_responses import PATH, TODAY, body, collect, context, events, message
+from tests.support.openai_responses import PATH, body, collect, context, events, message
 from tests.support.server import (
     Handler,
     LoopbackServer,
@@ -134,14 +133,6 @@ async def test_gets_work_too() -> None:
         assert answer.body == b'{"data": []}'
         assert server.requests[0].query == {"limit": "1"}
         assert server.requests[0].headers["x-a"] == "b"
-
-
-async def test_a_client_of_openais_own_address_still_knows_retired_models() -> None:
-    client = openai.AsyncOpenAI(api_key=KEY)
-    source = OpenAIBackend(client=client, today=lambda: TODAY)
-    with pytest.raises(ModelRetiredError):
-        await source.text(REQUEST, context("gpt-4"))
-    await client.close()
 
 
 # ------------------------------------------------------------------------------------------- keys

@@ -40,6 +40,7 @@ from gensdk.types import (
     JobHandle,
     JobState,
     Media,
+    ModelEnding,
     ModerationRequest,
     ModerationResponse,
     MusicRequest,
@@ -60,12 +61,15 @@ from gensdk.types import (
     VideoResponse,
 )
 
+from .accounts import ListingBackend, TokenCountBackend, WebhookBackend
+
 __all__ = [
     "JOB_METHODS", "METHODS", "SPEC_VERSION", "STREAM_METHODS", "Backend", "BackendFactory",
     "BoundModel", "Capabilities", "Context", "EmbedBackend", "IdentifiedBackend",
-    "ImageBackend", "ImageStreamBackend", "JobBackend", "JobWatchBackend", "ModerationBackend",
-    "MusicBackend", "PreparedBackend", "SpeechBackend", "SpeechStreamBackend", "TextBackend",
-    "TextStreamBackend", "TranscriptionBackend", "VideoBackend",
+    "ImageBackend", "ImageStreamBackend", "JobBackend", "JobWatchBackend", "ListingBackend",
+    "ModerationBackend", "MusicBackend", "PreparedBackend", "SpeechBackend",
+    "SpeechStreamBackend", "TextBackend", "TextStreamBackend", "TokenCountBackend",
+    "TranscriptionBackend", "VideoBackend", "WebhookBackend",
 ]  # fmt: skip
 
 SPEC_VERSION = 1
@@ -107,6 +111,8 @@ class Capabilities:
         max_input_bytes: UTF-8 bytes of embedding input in one attempt, all inputs together.
         max_characters: Characters of speech input in one attempt.
         price_provider: Name of the provider in the price table, None where there is no price.
+        ending: When it is, or was, shut down, None where no end is known. The pipeline tells,
+            refuses and names the successor; a backend only says it.
     """
 
     abilities: frozenset[Ability]
@@ -123,6 +129,7 @@ class Capabilities:
     max_input_bytes: int | None = None
     max_characters: int | None = None
     price_provider: str | None = None
+    ending: ModelEnding | None = None
 
 
 async def _no_download(url: URL) -> Media:
