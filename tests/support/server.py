@@ -366,6 +366,11 @@ class LoopbackServer:
         """Answer a route; several handlers take turns. The path ``"*"`` matches any."""
         self._routes[method.upper(), path] = _Route(list(handlers))
 
+    def move(self, prefix: str) -> None:
+        """Put every route there is now behind a prefix."""
+        moved = {(method, prefix + path): route for (method, path), route in self._routes.items()}
+        self._routes = moved
+
     async def closed_by_client(self, count: int = 1) -> None:
         """Wait until the client has closed ``count`` connections in all; TimeoutError if not."""
         await self._until(lambda: self._closed_by_client >= count)

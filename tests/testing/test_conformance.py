@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -15,15 +14,13 @@ from typing import Any, ClassVar
 import pytest
 
 from gensdk.backends.callable import CallableBackend
-from gensdk.backends.compatible import OpenAICompatibleBackend
 from gensdk.backends.openai import OpenAIBackend
-from gensdk.errors import GenSDKError, OverloadedError, ServerError
+from gensdk.errors import GenSDKError, InvalidRequestError, OverloadedError, ServerError
 from gensdk.spec import Backend, Capabilities, Context
 from gensdk.testing import Recorder, ScriptedBackend, ScriptedJob, say
-from gensdk.testing.conformance import BackendConformance, HTTPBackendConformance
-from gensdk.testing.conformance.options import Options
-from gensdk.testing.conformance.samples import picture, sound
-from gensdk.testing.conformance.stage import Stage
+from gensdk.testing.conformance import BackendConformance, DocumentedError
+from gensdk.testing.conformance.samples import FIELDS, PLAIN, picture, sound
+from gensdk.toolkit import ErrorRow
 from gensdk.types import (
     Ability,
     EmbedResponse,
@@ -39,123 +36,14 @@ from gensdk.types import (
     Verdict,
     VideoResponse,
 )
-from tests.support import openai_chat as chat
-from tests.support import openai_responses as responses
-from tests.support.fake_openai import fake_openai
-from tests.support.server import RecordedRequest, Reply
+from tests.backends.openai import test_conformance as hosted
 
 KEY = "sk-conformance-0123456789"
 
 
-def body_of(request: RecordedRequest) -> object:
-    """What was sent, in a form that equal requests share."""
-    if "multipart" in request.headers.get("content-type", ""):
-        return request.path, [(part.name, part.content) for part in request.form()]
-    return request.path, request.body
-
-
-def wire_of(events: list[Any]) -> bytes:
-    """Events as they go over the wire."""
-    lines = [
-        (f"event: {name}\n" if name else "") + f"data: {json.dumps(data)}\n\n"
-        for name, data in events
-    ]
-    return "".join(lines).encode()
-
-
-class TestOpenAI(HTTPBackendConformance):
-    models: ClassVar[Mapping[Ability, str]] = {
-        "text": "gpt-6-luna",
-        "image": "gpt-image-2.5-flare",
-        "speech": "gpt-tts-9",
-        "transcribe": "gpt-transcribe",
-        "embed": "text-embedding-3-small",
-        "moderate": "omni-moderation-latest",
-    }
-    model = "gpt-6-luna"
-    secret = KEY
-    base_path = "/v1"
-    stream_bodies: ClassVar[Mapping[Ability, bytes]] = {
-        "text": wire_of(responses.events(responses.message("A robot went out.")))
-    }
-
-    @asynccontextmanager
-    async def backend(self) -> AsyncIterator[Backend]:
-        async with fake_openai() as self.server:
-            yield self.backend_at(self.server.url + self.base_path)
-
-    def backend_at(self, base_url: str) -> OpenAIBackend:
-        return OpenAIBackend(base_url=base_url, api_key=KEY)
-
-    def sent(self) -> list[object]:
-        return [body_of(request) for request in self.server.requests]
-
-
-class TestOpenAIOverChat(TestOpenAI):
-    models: ClassVar[Mapping[Ability, str]] = {"text": "gpt-4.1"}
-    stream_bodies: ClassVar[Mapping[Ability, bytes]] = {
-        "text": wire_of([chat.chunk(content="A "), chat.chunk(content="robot"), chat.chunk("stop")])
-    }
-
-    @asynccontextmanager
-    async def backend(self) -> AsyncIterator[Backend]:
-        async with fake_openai() as self.server:
-            self.server.on("POST", chat.CHAT, answer_chat)
-            yield self.backend_at(self.server.url + self.base_path)
-
-    def backend_at(self, base_url: str) -> OpenAIBackend:
-        return OpenAIBackend(base_url=base_url, api_key=KEY, protocol="chat")
-
-
-async def answer_chat(request: RecordedRequest, reply: Reply) -> None:
-    asked = request.json()
-    if asked.get("stream"):
-        usage = (None, chat.chunk_of([], chat.USAGE))
-        await reply.sse([chat.chunk(content="A "), chat.chunk("stop", content="robot."), usage])
-    else:
-        choices = [chat.choice("A robot.", index=index) for index in range(asked.get("n", 1))]
-        await reply.json(chat.completion(*choices))
-
-
-class _Server(Stage):
-    """A server that speaks chat, as a row of the catalogue describes it."""
-
-    dialect: ClassVar[str] = "vllm"
-
-    @asynccontextmanager
-    async def backend(self) -> AsyncIterator[Backend]:
-        async with fake_openai() as self.server:
-            self.server.on("POST", chat.CHAT, answer_chat)
-            yield self.backend_at(f"{self.server.url}/v1")
-
-    def backend_at(self, base_url: str) -> OpenAICompatibleBackend:
-        return OpenAICompatibleBackend(base_url, dialect=self.dialect, api_key=KEY)
-
-    def sent(self) -> list[object]:
-        return [body_of(request) for request in self.server.requests]
-
-
-class TestCompatible(_Server, HTTPBackendConformance):
-    secret = KEY
-    base_path = "/v1"
-    stream_bodies = TestOpenAIOverChat.stream_bodies
-
-
-class TestDeepSeek(_Server, Options):
-    dialect = "deepseek"
-
-
-class TestTogether(_Server, Options):
-    dialect = "together"
-
-
-class TestTransformersServe(_Server, Options):
-    dialect = "transformers-serve"
-
-
 # -------------------------------------------------------------------------------- no wire at all
 class TestCallable(BackendConformance):
-    """Functions that take every field there is: what they are called with is what was sent."""
+    """Functions that name no parameter: they honour nothing, so all of it is noted or refused."""
 
     honours: ClassVar[Mapping[Ability, frozenset[str]]] = {
         ability: frozenset({"format"}) for ability in ("speech", "music", "video")
@@ -232,6 +120,15 @@ class TestRecorder(TestScripted):
             yield Recorder(scripted, self.tape, mode="record")
 
 
+@pytest.mark.parametrize("ability", PLAIN)
+def test_the_suite_tries_every_field_there_is(ability: Ability) -> None:
+    """A new field of a request needs a value in the suite, or nobody looks after it."""
+    subject = {"prompt", "text", "audio", "inputs"}
+    everywhere = {"model", "options", "extra", "unsupported", "tag"}
+    fields = set(type(PLAIN[ability]).model_fields) - subject - everywhere
+    assert fields - FIELDS[ability].keys() == set()
+
+
 # ------------------------------------------------------------------- the suite finds what is wrong
 class _Careless(ScriptedBackend):
     """Breaks a rule at a time."""
@@ -274,6 +171,7 @@ class _Careless(ScriptedBackend):
 
 
 FAULTS = {
+    "misspelt": ("test_options_it_does_not_have_are_refused", "an unknown option was lost"),
     "vary": ("test_capabilities_are_honest", "vary"),
     "key": ("test_its_identity_is_stable_and_shows_no_key", KEY),
     "identity": ("test_its_identity_is_stable_and_shows_no_key", "not the same"),
@@ -315,8 +213,10 @@ class _Sloppy(OpenAIBackend):
     """Breaks a rule of the wire at a time."""
 
     fault = ""
+    closed = ""
 
     async def text(self, request: TextRequest, context: Context) -> TextResponse[Any]:
+        request = self._taken(request)
         try:
             if self.fault == "again":
                 with contextlib.suppress(GenSDKError):
@@ -327,32 +227,70 @@ class _Sloppy(OpenAIBackend):
                 raise ServerError(error.message, status=error.status) from error
             if self.fault == "key":
                 raise type(error)(f"{error.message} {KEY}", status=error.status) from error
-            if self.fault == "free":
+            if self.fault in {"free", "cheap"}:
                 error.billed = "no"
             if self.fault == "soon":
                 error.retry_after = None
             if self.fault == "late":
                 error.billed = "maybe"
-            if self.fault == "calm":
+            if self.fault in {"calm", "deaf"}:
                 return say("fine")
             raise
 
+    def _taken(self, request: TextRequest) -> TextRequest:
+        if self.fault == "nameless" and request.temperature is not None:
+            raise InvalidRequestError("no")
+        if self.fault == "blind":
+            return request.model_copy(update={"prompt": "Look."})
+        return request
+
+    async def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[Any]:
+        if self.fault == "streamed":
+            request = request.model_copy(update={"temperature": None})
+        async for event in super().stream_text(request, context):
+            yield event
+
+    def identity(self, model: str) -> str | None:
+        return "mine" if self.fault == "mixed" else super().identity(model)
+
+    async def aclose(self) -> None:
+        if self.fault == "open" and self.account.base_url != self.closed:
+            self.closed = self.account.base_url  # the first time it stays as it is
+            return
+        await super().aclose()
+
 
 WIRE_FAULTS = {
+    "nameless": ("test_every_option_is_accounted_for", "does not say which field"),
+    "blind": ("test_every_part_of_a_conversation_is_accounted_for", "a picture: dropped"),
     "again": ("test_every_status_has_its_error", "2 requests for one attempt"),
     "wrong": ("test_every_status_has_its_error", "is none of"),
     "key": ("test_every_status_has_its_error", "shows the key"),
     "soon": ("test_the_provider_says_when_to_come_back", "None"),
     "free": ("test_answers_that_are_cut_are_errors", "billed is 'no'"),
     "calm": ("test_answers_that_are_none_are_errors", "None"),
+    "unproved": ("test_every_row_of_the_error_table_is_proved", "a_new_code"),
+    "undocumented": ("test_documented_errors_are_those_of_their_cause", "is no ServerError"),
+    "cheap": ("test_silence_is_a_timeout", "billed is 'no'"),
+    "streamed": ("test_streams_account_for_every_option", "stream of text, temperature: dropped"),
+    "mixed": ("test_accounts_are_told_apart", "accounts are mixed up"),
+    "open": ("test_a_closed_account_asks_nobody", "InvalidResponseError"),
+    "deaf": ("test_closing_ends_what_is_under_way", "text: None"),
     "late": ("test_nobody_there_is_a_failed_connection", "billed is 'maybe'"),
 }
 
 
+UNKNOWN_CODE = (DocumentedError(400, {"error": {"code": "a_new_code"}}, ServerError),)
+NEW_ROW = (ErrorRow(ServerError, code="a_new_code"),)
+
+
 @pytest.mark.parametrize("fault", WIRE_FAULTS)
 def test_the_suite_notices_on_the_wire(fault: str) -> None:
-    class Suite(TestOpenAI):
+    class Suite(hosted.TestOpenAI):
         models: ClassVar[Mapping[Ability, str]] = {}
+        model = "gpt-4.1"
+        errors = UNKNOWN_CODE if fault == "undocumented" else ()
+        error_rows = NEW_ROW if fault == "unproved" else ()
 
         def backend_at(self, base_url: str) -> OpenAIBackend:
             backend = _Sloppy(base_url=base_url, api_key=KEY)

@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from fake_acme import STREAM, fake_acme
 from gensdk_acme import AcmeBackend
+from gensdk_acme.wire import ERRORS
 
-from gensdk.testing.conformance import HTTPBackendConformance
+from gensdk.errors import ContentBlockedError, ContextLengthError, ModelNotFoundError
+from gensdk.testing.conformance import DocumentedError, HTTPBackendConformance
 from gensdk.types import Ability
 
 
@@ -17,6 +19,12 @@ class TestAcme(HTTPBackendConformance):
     models: ClassVar[Mapping[Ability, str]] = {"embed": "acme-vectors-1"}
     model = "acme-1"
     secret = "key-of-the-tests"  # a made-up one
+    error_rows = ERRORS
+    errors = (
+        DocumentedError(400, {"error": {"code": "too_many_words"}}, ContextLengthError),
+        DocumentedError(400, {"error": {"code": "rude"}}, ContentBlockedError, "rude"),
+        DocumentedError(404, {"error": {"code": "no_such_model"}}, ModelNotFoundError),
+    )
     stream_bodies: ClassVar[Mapping[Ability, bytes]] = {"text": STREAM}
 
     @asynccontextmanager

@@ -128,6 +128,8 @@ def account(notes: Notes, request: Request, asked: Asked, *, label: str, backend
     takes = asked.takes
     if takes is None:
         return
+    if getattr(request, "n", None) not in {None, 1} and "n" not in takes:
+        notes.refuse("n", f"{label} makes one at a time; the client asks it several times")
     if "options" not in takes and backend in request.options:
         notes.refuse("options", f"{label} takes no options")
     takes |= {"seed"} if asked.draws else frozenset()

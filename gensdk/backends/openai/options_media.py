@@ -24,6 +24,7 @@ __all__ = [
     "OpenAIModerationOptions",
     "OpenAISpeechOptions",
     "OpenAITranscriptionOptions",
+    "OpenAIVideoOptions",
     "form_fields",
     "media_options",
     "merge_extra",
@@ -118,6 +119,10 @@ class OpenAIEmbedOptions(_Options):
 
 class OpenAIModerationOptions(_Options):
     """OpenAI's moderation models take nothing beyond the portable fields."""
+
+
+class OpenAIVideoOptions(_Options):
+    """``/videos`` has nothing beyond the portable fields; a server's own go into ``extra``."""
 
 
 OptionsT = TypeVar("OptionsT", bound=_Options)

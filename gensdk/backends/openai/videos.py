@@ -34,7 +34,7 @@ from gensdk.types import (
 
 from .errors import BLOCKED_CODES, request_id_of
 from .media_wire import MAX_MEDIA_BYTES, OR_NONE, fetched, form_file, not_media, parsed
-from .options_media import form_fields, merge_extra
+from .options_media import OpenAIVideoOptions, form_fields, media_options, merge_extra
 
 if TYPE_CHECKING:
     from .account import Account
@@ -89,6 +89,7 @@ class _Video(BaseModel):
 async def start(account: Account, request: VideoRequest, context: Context) -> JobHandle:
     """Create the job."""
     notes = Notes(account.name, context)
+    media_options(request, OpenAIVideoOptions, account, context.model)  # there are none to take
     body = prepare(request, account, context.model, notes)
     merge_extra(body, request, account, context.model)
     files: tuple[FormFile, ...] = ()

@@ -124,6 +124,8 @@ def prepare(
         UnsupportedFeatureError: It does not take the pictures or the options given.
     """
     _check_pictures(request, service, model, notes)
+    if request.n not in {None, 1}:
+        notes.refuse("n", "one request makes one picture; the client sends several")
     body: dict[str, Any] = {}
     if service.prompt and request.prompt.strip():
         body[service.prompt] = request.prompt

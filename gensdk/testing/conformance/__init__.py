@@ -19,7 +19,7 @@ plugin is needed. Which checks apply is read from the capabilities::
             return AcmeBackend(base_url=base_url, api_key=self.secret)
 """
 
-from .faults import HTTPBackendConformance
-from .suite import BackendConformance
+from .documented import DocumentedError
+from .suite import BackendConformance, HTTPBackendConformance
 
-__all__ = ["BackendConformance", "HTTPBackendConformance"]
+__all__ = ["BackendConformance", "DocumentedError", "HTTPBackendConformance"]

@@ -101,7 +101,8 @@ class Answers(Stage):
                     assert "".join(one.text for one in said) == response.text
                 elif isinstance(response, SpeechResponse):
                     heard = [one for one in events if isinstance(one, AudioChunk)]
-                    assert b"".join(one.data for one in heard) == response.audio.data
+                    joined = b"".join(one.data for one in heard)
+                    assert _sound(joined) == _sound(response.audio.data)
                 elif isinstance(response, ImageResponse):
                     done = [one.image for one in events if isinstance(one, ImageDone)]
                     assert tuple(done) == response.images
@@ -117,6 +118,14 @@ class Answers(Stage):
                 await self.whole_stream(backend, ability)
 
         self.run_check(check)
+
+
+def _sound(data: bytes) -> bytes:
+    """A sound without what a WAV says of its length, which a stream cannot know beforehand."""
+    if not data.startswith(b"RIFF"):
+        return data
+    at = data.find(b"data") + 4
+    return data[:4] + data[8:at] + data[at + 4 :]
 
 
 def _lies(backend: Backend, facts: Capabilities) -> Iterator[str]:

@@ -10,23 +10,27 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from gensdk.spec import Capabilities
 from gensdk.types import (
     Ability,
+    AudioPart,
     EmbedRequest,
+    FilePart,
+    ImagePart,
     ImageRequest,
     Media,
+    Message,
     ModerationRequest,
     MusicRequest,
     Request,
     SpeechRequest,
     TextRequest,
     Tool,
+    ToolCallPart,
     TranscriptionRequest,
     VideoRequest,
 )
 
-__all__ = ["FIELDS", "PLAIN", "fields_of", "picture", "sound"]
+__all__ = ["FIELDS", "PARTS", "PLAIN", "TOOL", "fields_of", "picture", "sound"]
 
 
 def picture(side: int = 64) -> Media:
@@ -63,7 +67,7 @@ PLAIN: Mapping[Ability, Request] = {
 }
 """A plain request of each ability: nothing set but what it is about."""
 
-_TOOL = Tool(name="look", description="Look at the sky.")
+TOOL = Tool(name="look", description="Look at the sky.")
 _SCHEMA = {
     "type": "object",
     "properties": {"word": {"type": "string"}},
@@ -87,9 +91,9 @@ FIELDS: Mapping[Ability, Mapping[str, Mapping[str, Any]]] = {
         "n": {"n": 2},
         "logprobs": {"logprobs": 2},
         "output": {"output": _SCHEMA},
-        "tools": {"tools": (_TOOL,)},
-        "tool_choice": {"tools": (_TOOL,), "tool_choice": "none"},
-        "parallel_tool_calls": {"tools": (_TOOL,), "parallel_tool_calls": False},
+        "tools": {"tools": (TOOL,)},
+        "tool_choice": {"tools": (TOOL,), "tool_choice": "none"},
+        "parallel_tool_calls": {"tools": (TOOL,), "parallel_tool_calls": False},
         "reasoning_effort": {"reasoning_effort": "low"},
         "verbosity": {"verbosity": "low"},
         "user_id": {"user_id": "user-1"},
@@ -177,22 +181,27 @@ FIELDS: Mapping[Ability, Mapping[str, Mapping[str, Any]]] = {
 }
 """A value for every portable field, with what it cannot be without."""
 
-_EVERY: Mapping[str, Mapping[str, Any]] = {"extra": {"extra": {"conformance_field": 1}}}
+PARTS: Mapping[str, tuple[Message, ...]] = {
+    "a picture": (Message.user("Look.", ImagePart(image=picture())),),
+    "a sound": (Message.user("Look.", AudioPart(audio=sound())),),
+    "a file": (
+        Message.user("Look.", FilePart(file=Media(data=b"%PDF-1.4\n%%EOF\n", name="a.pdf"))),
+    ),
+    "a system message": (Message.system("Be brief."), Message.user("Look.")),
+    "an earlier answer": (Message.user("Hi."), Message.assistant("Yes?"), Message.user("Look.")),
+    "a tool and its result": (
+        Message.user("Look."),
+        Message.assistant(ToolCallPart(id="call_1", name="look", arguments={"far": True})),
+        Message.tool("call_1", "clouds"),
+    ),
+}
+"""Conversations that hold more than ``Look.``"""
 
-_MOST: Mapping[Ability, str] = {
-    "text": "max_candidates", "image": "max_images", "video": "max_videos",
-}  # fmt: skip
+_EVERY: Mapping[str, Mapping[str, Any]] = {"extra": {"extra": {"conformance_field": 1}}}
 
 
 def fields_of(
-    ability: Ability, facts: Capabilities, own: Mapping[str, Mapping[str, Any]]
+    ability: Ability, own: Mapping[str, Mapping[str, Any]]
 ) -> Mapping[str, Mapping[str, Any]]:
-    """The fields to try with a model, the author's values first.
-
-    Several answers are asked for only where the model makes them in one attempt.
-    """
-    fields = {**FIELDS[ability], **_EVERY, **own}
-    most = getattr(facts, _MOST.get(ability, ""), None)
-    if most is not None and most < 2:
-        fields.pop("n", None)
-    return fields
+    """The fields to try with a model, the author's values first."""
+    return {**FIELDS[ability], **_EVERY, **own}

@@ -23,14 +23,15 @@ class Fault:
         content_type: What it is said to be.
         headers: Further headers.
         ending: ``whole``; ``cut``: more is announced than is sent before the connection closes;
-            ``silent``: nothing is ever sent.
+            ``silent``: nothing is ever sent; ``stalled``: more is announced than is sent, and
+            then nothing comes.
     """
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
-    ending: Literal["whole", "cut", "silent"] = "whole"
+    ending: Literal["whole", "cut", "silent", "stalled"] = "whole"
 
 
 class FaultyServer:
@@ -71,7 +72,7 @@ class FaultyServer:
         if fault.ending == "silent":
             await reader.read()
             return False
-        length = len(fault.body) + (1000 if fault.ending == "cut" else 0)
+        length = len(fault.body) + (1000 if fault.ending in {"cut", "stalled"} else 0)
         headers = {
             "content-type": fault.content_type, "content-length": str(length), **fault.headers,
         }  # fmt: skip
@@ -79,6 +80,8 @@ class FaultyServer:
         lines = [f"HTTP/1.1 {fault.status} {phrase}", *(f"{k}: {v}" for k, v in headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode() + fault.body)
         await writer.drain()
+        if fault.ending == "stalled":
+            await reader.read()
         return fault.ending == "whole"
 
 

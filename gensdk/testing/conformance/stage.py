@@ -119,12 +119,19 @@ class Stage:
         return answer
 
     async def hear(
-        self, backend: Backend, ability: Ability, *, most: int | None = None
+        self,
+        backend: Backend,
+        ability: Ability,
+        request: Request | None = None,
+        *,
+        most: int | None = None,
+        **facts: Any,
     ) -> list[StreamEvent]:
         """The events of a stream; it is closed after ``most`` of them."""
         method = getattr(backend, STREAM_METHODS[ability])
         heard: list[StreamEvent] = []
-        opened = method(self.requests()[ability], self.context(backend, ability))
+        asked = request or self.requests()[ability]
+        opened = method(asked, self.context(backend, ability, **facts))
         async with aclosing(opened) as events:
             async for event in events:
                 heard.append(event)
@@ -132,9 +139,11 @@ class Stage:
                     break
         return heard
 
-    async def whole_stream(self, backend: Backend, ability: Ability) -> list[StreamEvent]:
+    async def whole_stream(
+        self, backend: Backend, ability: Ability, request: Request | None = None, **facts: Any
+    ) -> list[StreamEvent]:
         """All events of a stream that must have its end."""
-        heard = await self.hear(backend, ability)
+        heard = await self.hear(backend, ability, request, **facts)
         assert heard, f"stream of {ability}: nothing came"
         ends = [index for index, event in enumerate(heard) if isinstance(event, Finished)]
         assert ends == [len(heard) - 1], (

@@ -23,12 +23,15 @@ _PATIENCE_S = 10.0
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Fail if the block leaves open sockets or threads, or drops what should have been closed."""
-    gc.collect()  # what others dropped is not this block's
+    gc.freeze()  # what others dropped is not this block's, and need not be looked through
     sockets, threads = _sockets(), set(threading.enumerate())
-    with warnings.catch_warnings(record=True) as dropped:
-        warnings.simplefilter("always", ResourceWarning)
-        yield
-        gc.collect()
+    try:
+        with warnings.catch_warnings(record=True) as dropped:
+            warnings.simplefilter("always", ResourceWarning)
+            yield
+            gc.collect()
+    finally:
+        gc.unfreeze()
     unclosed = [str(one.message) for one in dropped if one.category is ResourceWarning]
     assert not unclosed, f"dropped without being closed: {unclosed}"
     others = [one for one in dropped if one.category is not ResourceWarning]

@@ -155,7 +155,7 @@ async def test_pictures_refused_before_sending(model: str, asked: Any, said: str
 
 async def test_several_pictures_of_a_model_that_makes_one_are_refused() -> None:
     async with loopback(PNG) as (server, client):
-        with pytest.raises(UnsupportedFeatureError, match="1 of n images"):
+        with pytest.raises(UnsupportedFeatureError, match="1 of n pictures"):
             await client.image("x", model="runway:gen4_image", n=2)
         assert server.requests == []
 

@@ -6,9 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from gensdk.backends.webui import WebUIBackend
+from gensdk.backends.webui.errors import ROWS
+from gensdk.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    OutOfMemoryError,
+    ServerError,
+)
 from gensdk.spec import Backend
-from gensdk.testing.conformance import HTTPBackendConformance
+from gensdk.testing.conformance import DocumentedError, HTTPBackendConformance
 from gensdk.testing.conformance.samples import picture
 from tests.support.server import LoopbackServer, RecordedRequest, Reply, answer_json
 from tests.support.webui import PROGRESS, TXT, answer
@@ -16,9 +25,34 @@ from tests.support.webui import PROGRESS, TXT, answer
 SECRET = "open-sesame-0123456789"
 
 
+def raised(kind: str, detail: str = "", errors: str = "") -> dict[str, str]:
+    """The body that ``api_middleware`` writes of an exception."""
+    return {"error": kind, "detail": detail, "body": "", "errors": errors}
+
+
+ERRORS = (
+    DocumentedError(
+        500, raised("OutOfMemoryError", errors="CUDA out of memory"), OutOfMemoryError,
+        "OutOfMemoryError",
+    ),
+    DocumentedError(404, raised("HTTPException", "Sampler not found"), InvalidRequestError),
+    DocumentedError(401, {"detail": "Incorrect username or password"}, AuthenticationError),
+    DocumentedError(500, raised("ValueError", errors="bad"), ServerError, "ValueError"),
+    DocumentedError(
+        422, {"detail": [{"loc": ["body", "steps"], "msg": "no"}]}, InvalidRequestError
+    ),
+)  # fmt: skip
+
+
 class TestWebUI(HTTPBackendConformance):
     model = "current"
     secret = SECRET
+    errors = ERRORS
+    error_rows = ROWS
+
+    @pytest.fixture(autouse=True)
+    def _short_goodbye(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("gensdk.backends.webui.account._GOODBYE_S", 0.05)
 
     @asynccontextmanager
     async def backend(self) -> AsyncIterator[Backend]:
@@ -38,7 +72,8 @@ class TestWebUI(HTTPBackendConformance):
             await backend.aclose()
 
     def sent(self) -> list[Any]:
-        return [r.body for r in self.server.requests if r.path.startswith("/sdapi")]
+        bodies = [r.json() for r in self.server.requests if r.method == "POST"]
+        return [{**body, "force_task_id": None} for body in bodies]  # drawn for each call
 
     def backend_at(self, base_url: str) -> Any:
         return WebUIBackend(base_url, auth=("ann", SECRET))
