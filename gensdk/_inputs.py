@@ -94,6 +94,8 @@ _MEANT = {
     "max_output_tokens": " Did you mean 'max_tokens'?",
     "response_format": " Did you mean 'output'?",
     "max_retries": " Did you mean 'retry'?",
+    "reask": " Only text() asks again; a stream has shown its answer already",
+    "max_steps": " Only text() runs tools; from a stream, run the calls on its result() yourself",
 }
 """What the names of other libraries are called here."""
 _CONTENT = frozenset(

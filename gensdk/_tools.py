@@ -22,10 +22,10 @@ from gensdk.types import (
     unique,
 )
 
-__all__ = ["answer_with_tools", "check_steps", "run_tool"]
+__all__ = ["answer_with_tools", "check_steps", "joined", "run_tool", "with_steps"]
 
-Ask = Callable[[TextRequest, float], Awaitable[TextResponse[Any]]]
-"""Asks once, to be over by a moment on the loop's clock."""
+Ask = Callable[[TextRequest], Awaitable[TextResponse[Any]]]
+"""Asks once."""
 
 
 def check_steps(request: TextRequest, max_steps: int) -> None:
@@ -51,7 +51,7 @@ def check_steps(request: TextRequest, max_steps: int) -> None:
 
 
 async def answer_with_tools(
-    ask: Ask, request: TextRequest, max_steps: int, total_s: float
+    ask: Ask, request: TextRequest, max_steps: int, total_s: float, deadline: float
 ) -> TextResponse[Any]:
     """Ask, run the tools that are called, ask again with their results, until there are none.
 
@@ -60,20 +60,20 @@ async def answer_with_tools(
 
     Raises:
         GenSDKError: What a step ended with, with the attempts of all steps; ``partial`` is the
-            response so far. ``TimedOutError`` where all steps and tools took over ``total_s``.
+            response so far. ``TimedOutError`` at ``deadline`` (loop time), which was ``total_s``
+            seconds away when the call began.
     """
-    deadline = asyncio.get_running_loop().time() + total_s
     done: list[Message] = []
     answers: list[TextResponse[Any]] = []
     question = request
     while True:
         try:
-            answers.append(await ask(question, deadline))
+            answers.append(await ask(question))
         except GenSDKError as error:
-            raise _with_steps(error, answers, done)  # noqa: B904  # the same error, completed
+            raise with_steps(error, answers, done)  # noqa: B904  # the same error, completed
         calls = answers[-1].tool_calls
         if not calls or len(answers) >= max_steps:
-            return _joined(answers, tuple(done))
+            return joined(answers, tuple(done))
         done.append(answers[-1].message)
         scope = asyncio.timeout_at(None if math.isinf(deadline) else deadline)
         try:
@@ -87,17 +87,17 @@ async def answer_with_tools(
                 "running",
                 phase="total",
             )
-            raise _with_steps(late, answers, done) from None
+            raise with_steps(late, answers, done) from None
         question = request.model_copy(update={"prompt": (*request.messages, *done)})
 
 
-def _with_steps(
+def with_steps(
     error: GenSDKError, answers: list[TextResponse[Any]], done: list[Message]
 ) -> GenSDKError:
     """Put on a step's error what the steps before it did, and cost."""
     if not answers:
         return error
-    partial = _joined(answers, tuple(done))
+    partial = joined(answers, tuple(done))
     last = partial.attempts[-1] if partial.attempts else None
     error.attempts = (*partial.attempts, *error.attempts)
     error.partial = partial
@@ -147,7 +147,8 @@ async def run_tool(tools: dict[str, Tool], call: ToolCallPart) -> Message:
     return Message.tool(call.id, result)
 
 
-def _joined(answers: list[TextResponse[Any]], steps: tuple[Message, ...]) -> TextResponse[Any]:
+def joined(answers: list[TextResponse[Any]], steps: tuple[Message, ...]) -> TextResponse[Any]:
+    """The last of several answers, with what all of them used and cost, and how they came."""
     if len(answers) == 1:
         return answers[0].replace(steps=steps)
     asked = [answer for answer in answers if not answer.cached]

@@ -31,8 +31,9 @@ from gensdk._parameters import (
     TranscriptionParameters,
     VideoParameters,
 )
+from gensdk._reask import converse
 from gensdk._resolve import ModelLike
-from gensdk._tools import answer_with_tools, check_steps
+from gensdk._tools import check_steps
 from gensdk.policy import (
     Breaker,
     Budget,
@@ -184,6 +185,7 @@ class Client(Inspection):
         *,
         output: type[OutputT],
         max_steps: int = 1,
+        reask: int = 0,
         **parameters: Unpack[TextParameters],
     ) -> TextResponse[OutputT]: ...
     @overload
@@ -193,6 +195,7 @@ class Client(Inspection):
         *,
         output: Mapping[str, Any] | None = None,
         max_steps: int = 1,
+        reask: int = 0,
         **parameters: Unpack[TextParameters],
     ) -> TextResponse[Any]: ...
     async def text(
@@ -201,6 +204,7 @@ class Client(Inspection):
         *,
         output: Any = None,
         max_steps: int = 1,
+        reask: int = 0,
         **parameters: Unpack[TextParameters],
     ) -> TextResponse[Any]:
         """Answer a prompt or a conversation with text.
@@ -213,6 +217,8 @@ class Client(Inspection):
             max_steps: Answers of the model, at most, with its tools run in between. With 1 no
                 tool is run: the calls are on ``response.tool_calls``. The ``total`` of the
                 timeouts covers all steps and tools; a plain function's thread runs on.
+            reask: How often, at most, a model whose answer does not fit ``output`` is told so and
+                asked again, as an attempt more, within the one call's deadline and budgets.
             **parameters: See ``gensdk.types.TextRequest`` and ``CallParameters``.
 
         Raises:
@@ -224,18 +230,10 @@ class Client(Inspection):
             TextRequest, {"prompt": prompt, "output": output}, parameters
         )
         check_steps(request, max_steps)
-
-        if max_steps == 1:
+        if max_steps == 1 and reask == 0:
             response = await self._calls.answer(request, settings, TextResponse)
             return with_output(request, response, self._calls.is_free)
-
-        async def ask(question: TextRequest, until: float) -> TextResponse[Any]:
-            return await self._calls.answer(question, settings.ending(until), TextResponse)
-
-        resolved = self._calls.resolve(request, settings, "answer")
-        total_s = self._calls.phases(resolved, settings, request).total
-        response = await answer_with_tools(ask, request, max_steps, total_s)
-        return with_output(request, response, self._calls.is_free)
+        return await converse(self._calls, request, settings, max_steps, reask)
 
     @overload
     def stream_text(
@@ -255,7 +253,8 @@ class Client(Inspection):
         """Answer with text as it is made; use it with ``async with``.
 
         ``async for piece in stream.text`` gives strings, ``async for event in stream`` typed
-        events, ``await stream.result()`` the response of a plain call. Tools are not run.
+        events, ``async for recipe in stream.partials`` the growing ``output``, and
+        ``await stream.result()`` the response of a plain call. Tools are not run.
         """
 
         async def start() -> OpenStream[Any]:
@@ -266,7 +265,9 @@ class Client(Inspection):
 
         requests: list[TextRequest] = []
         return TextStream(
-            start, lambda response: with_output(requests[0], response, self._calls.is_free)
+            start,
+            lambda response: with_output(requests[0], response, self._calls.is_free),
+            lambda: requests[0].output,
         )
 
     # ----------------------------------------------------------------------------- image
@@ -409,7 +410,9 @@ class Client(Inspection):
 
         if isinstance(request, TextRequest):
             return TextStream(
-                start, lambda response: with_output(request, response, self._calls.is_free)
+                start,
+                lambda response: with_output(request, response, self._calls.is_free),
+                lambda: request.output,
             )
         kind = AudioStream if isinstance(request, SpeechRequest) else Stream
         return kind(start, _same)

@@ -5,16 +5,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from gensdk.errors import ConfigurationError, StreamInterruptedError
 from gensdk.policy import OpenStream
-from gensdk.types import AudioChunk, Finished, Response, Restarted, TextDelta
+from gensdk.types import (
+    AudioChunk,
+    Finished,
+    OutputSchema,
+    Response,
+    Restarted,
+    TextDelta,
+    TextResponse,
+)
+
+if TYPE_CHECKING:
+    from gensdk._partial import GrowingOutput
 
 __all__ = ["AudioStream", "Reader", "Stream", "TextStream"]
 
 EventT = TypeVar("EventT")
 ResponseT = TypeVar("ResponseT", bound=Response)
+OutputT = TypeVar("OutputT")
 
 
 class Reader:
@@ -86,6 +98,7 @@ class Stream(Generic[EventT, ResponseT]):
         self._error: Exception | None = None
         self._closed = False
         self._reader = Reader()
+        self._growing: GrowingOutput | None = None
 
     async def __aenter__(self) -> Self:
         """Send the request and wait for the first output, over retries and fallbacks."""
@@ -136,6 +149,8 @@ class Stream(Generic[EventT, ResponseT]):
         except Exception as error:
             self._error = error
             raise
+        if self._growing is not None:
+            self._growing.take(event)
         return event  # type: ignore[no-any-return]  # the open stream is untyped inside
 
     async def result(self) -> ResponseT:
@@ -156,7 +171,17 @@ class Stream(Generic[EventT, ResponseT]):
 
 
 class TextStream(Stream[EventT, ResponseT]):
-    """A stream of text; ``stream.text`` yields plain strings."""
+    """A stream of text; ``stream.text`` yields strings, ``stream.partials`` growing objects."""
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[OpenStream[Any]]],
+        complete: Callable[[Any], ResponseT],
+        output: Callable[[], OutputSchema | None],
+    ) -> None:
+        """Take also what tells the schema of the answer, once the stream is open."""
+        super().__init__(start, complete)
+        self._output = output
 
     @property
     def text(self) -> AsyncIterator[str]:
@@ -167,6 +192,43 @@ class TextStream(Stream[EventT, ResponseT]):
         async for event in self:
             if text := self._reader.text(event):
                 yield text
+
+    @property
+    def partials(self: TextStream[EventT, TextResponse[OutputT]]) -> AsyncIterator[OutputT]:
+        """The answer to ``output=`` as it grows: objects of its type, the last one validated.
+
+        A field that has not come is None whatever its type, and not in ``model_fields_set``; of a
+        typed dict it is not there. What has come fits the type of its field. Only plain strings,
+        lists, dicts and objects are shown before they are complete, and validators of a whole
+        model have not run: they have for the last object, which is ``result()``'s ``output``. An
+        answer that calls tools or declines has no last object.
+
+        When another model begins anew (``interrupted="restart"``), so do the objects.
+
+        Raises:
+            ConfigurationError: The stream was asked for no ``output=``.
+            OutputValidationError: The whole answer does not fit.
+        """
+        return self._growing_objects()
+
+    async def _growing_objects(self) -> AsyncIterator[Any]:
+        from gensdk._partial import MISSING, GrowingOutput
+
+        if self._growing is None and self._open is not None:
+            output = self._output()
+            if output is None:
+                raise ConfigurationError(
+                    "stream.partials are of the type asked for: stream_text(…, output=Model)"
+                )
+            self._growing = GrowingOutput(output)
+            for event in self._open.seen:
+                self._growing.take(event)
+        async for event in self:
+            found = MISSING if self._growing is None else self._growing.look()
+            if isinstance(event, Finished):
+                found = MISSING if event.response.output is None else event.response.output
+            if found is not MISSING:
+                yield found
 
 
 class AudioStream(Stream[EventT, ResponseT]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
@@ -38,7 +38,7 @@ from gensdk.client import Client
 from gensdk.errors import ConfigurationError
 from gensdk.policy import Breaker, Budget, Cache, Hook, Lifecycle, Limit, Retry, Timeouts
 from gensdk.spec import Backend
-from gensdk.stream import Reader, Stream
+from gensdk.stream import Reader, Stream, TextStream
 from gensdk.types import (
     EmbedResponse,
     ImageEvent,
@@ -127,6 +127,19 @@ class SyncStream(Generic[EventT, ResponseT]):
             if (data := self._reader.sound(event)) is not None:
                 yield data
 
+    @property
+    def partials(self: SyncStream[EventT, TextResponse[OutputT]]) -> Iterator[OutputT]:
+        """The answer to ``output=`` as it grows; see ``TextStream.partials``."""
+        if not isinstance(self._stream, TextStream):
+            raise ConfigurationError("partials are of streams of text, with output=Model")
+        objects: AsyncIterator[OutputT] = self._stream.partials
+        while True:
+            self._same_process()
+            found = self._thread.run(_next_of(objects))
+            if not found:
+                return
+            yield found[0]
+
     def result(self) -> ResponseT:
         """Read to the end and return the whole response."""
         self._same_process()
@@ -135,6 +148,13 @@ class SyncStream(Generic[EventT, ResponseT]):
     def _same_process(self) -> None:
         if self._process != os.getpid():
             raise ConfigurationError("a stream stays in the process that opened it (os.fork)")
+
+
+async def _next_of(objects: AsyncIterator[OutputT]) -> tuple[OutputT, ...]:
+    try:
+        return (await anext(objects),)
+    except StopAsyncIteration:
+        return ()
 
 
 class SyncClient(SyncInspection):
@@ -210,6 +230,7 @@ class SyncClient(SyncInspection):
         *,
         output: type[OutputT],
         max_steps: int = 1,
+        reask: int = 0,
         **parameters: Unpack[TextParameters],
     ) -> TextResponse[OutputT]: ...
     @overload
@@ -219,6 +240,7 @@ class SyncClient(SyncInspection):
         *,
         output: Mapping[str, Any] | None = None,
         max_steps: int = 1,
+        reask: int = 0,
         **parameters: Unpack[TextParameters],
     ) -> TextResponse[Any]: ...
     def text(
@@ -227,10 +249,13 @@ class SyncClient(SyncInspection):
         *,
         output: Any = None,
         max_steps: int = 1,
+        reask: int = 0,
         **parameters: Unpack[TextParameters],
     ) -> TextResponse[Any]:
         """Answer with text; see ``Client.text``."""
-        work = self._client.text(prompt, output=output, max_steps=max_steps, **parameters)
+        work = self._client.text(
+            prompt, output=output, max_steps=max_steps, reask=reask, **parameters
+        )
         return self._thread.run(work)
 
     @overload

@@ -62,7 +62,9 @@ ROOMS: dict[str, frozenset[str]] = {
         | {"_client_settings", "_closing", "_parameters"}
         | {"_downloads", "_inputs", "_jobs", "_output", "_pipeline"}
     ),
-    "stream": frozenset({"errors", "types", "policy"}),
+    "_partial": frozenset({"types"}),
+    "_reask": frozenset({"errors", "types", "_given", "_output", "_tools"}),
+    "stream": frozenset({"errors", "types", "policy", "_partial"}),
     "telemetry": frozenset({"errors", "types", "policy", "__init__"}),
 }
 """Who may import whom inside gensdk. ``client``, ``sync``, ``cli`` and the front door: below."""

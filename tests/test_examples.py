@@ -19,6 +19,7 @@ HOSTED = {
     "stream_text.py": "A robot went out to see the sea.",
     "conversation.py": "A robot went out to see the sea.",
     "structured_output.py": "Pancakes (20 min)\n1. Mix.\n2. Fry.",
+    "stream_object.py": "Pancakes: Mix. Fry.",
     "tools.py": '"sunny","sunny"',
     "look_at_picture.py picture.png": "A robot",
     "image.py": "cat-1.png",

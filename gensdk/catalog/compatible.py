@@ -53,6 +53,9 @@ class Dialect:
         user_field: What the server calls the end user's id.
         reasoning_field: Key under which an assistant's reasoning goes back to the server; None
             where it must be left out.
+        call_id_form: What the id of a tool call must match as a whole; calls of other providers
+            get one that does.
+        call_id_length: Characters of such an id.
         schema_mode: How a schema for the answer is sent.
         image_response_format: Whether pictures need ``response_format: b64_json`` to come as
             bytes.
@@ -82,6 +85,8 @@ class Dialect:
     strict_unknown_fields: bool = False
     user_field: Literal["safety_identifier", "user"] = "user"
     reasoning_field: Literal["reasoning", "reasoning_content"] | None = None
+    call_id_form: str = ".{1,40}"
+    call_id_length: int = 29
     schema_mode: SchemaMode = "plain"
     image_response_format: bool = True
     max_candidates: int | None = None
@@ -265,11 +270,14 @@ _MISTRAL = Dialect(
     refuses=_OPENAI_ONLY | {"logprobs", "logit_bias", "user_id"},
     renames=(("seed", "random_seed"),),
     stream_usage=False,
+    call_id_form="[A-Za-z0-9]{9}",
+    call_id_length=9,
     schema_mode="strict",
     abilities=frozenset({"text", "embed", "moderate", "transcribe"}),
     price_provider="mistral",
     source="docs.mistral.ai/api, ChatCompletionRequest: random_seed, no logprobs, logit_bias, "
-    "user or stream_options; usage comes with the last chunk (unverified)",
+    "user or stream_options; usage comes with the last chunk (unverified); ids of tool calls: "
+    "mistral-common, validator of requests",
 )
 _DEEPSEEK = Dialect(
     name="deepseek",

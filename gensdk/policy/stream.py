@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from gensdk.errors import ConfigurationError, GenSDKError, StreamInterruptedError, TimedOutError
@@ -237,6 +237,11 @@ class OpenStream(Generic[EventT]):
         )
         self.call.blame(error)
         return self._account(error)
+
+    @property
+    def seen(self) -> Sequence[EventT]:
+        """The events that were read and still hold; previews of pictures are not kept."""
+        return self._seen
 
     def partial(self) -> Response | None:
         """What has arrived so far."""

@@ -239,7 +239,8 @@ class TextResponse(Response, Generic[OutputT]):
     Attributes:
         candidates: Every answer; there is at least one, and the properties read the first.
         output: The answer as the type asked for with ``output=``, validated.
-        steps: Messages exchanged with tools before the answer, where ``max_steps`` ran them.
+        steps: Messages exchanged before the answer: with tools that ``max_steps`` ran, and about
+            answers that did not fit, with ``reask``.
         citations: Sources of the answer, in the order in which its text numbers them.
     """
 

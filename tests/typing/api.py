@@ -63,6 +63,8 @@ async def streams(client: gensdk.Client) -> None:
             assert_type(event, TextEvent)
         async for piece in stream.text:
             assert_type(piece, str)
+        async for recipe in stream.partials:
+            assert_type(recipe, Recipe)
         assert_type(await stream.result(), TextResponse[Recipe])
     async with client.stream_image("x") as pictures:
         async for picture in pictures:

@@ -7,7 +7,6 @@ tied to the model that produced it, so another model's stays out, as does anothe
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,14 +30,15 @@ from gensdk.types import (
 
 if TYPE_CHECKING:
     from gensdk.toolkit import Notes
+from gensdk.toolkit.history import CallIds, passed_on
 
-__all__ = ["Conversation", "conversation", "wire_id"]
+__all__ = ["Conversation", "conversation"]
 
 Block = dict[str, object]
 Turn = dict[str, object]
 
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")
+_CALL_IDS = CallIds(re.compile("[A-Za-z0-9_-]+"))
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ def conversation(
         InvalidRequestError: A part stands in a message of the wrong role.
     """
     told = Conversation()
-    for message in messages:
+    for message in passed_on(messages, provider, notes, _CALL_IDS):
         match message.role:
             case "system":
                 _instructions(message.content, told, notes, in_place=system_turns)
@@ -204,22 +204,12 @@ def _tool_result(part: Part) -> Block:
         raise InvalidRequestError(
             f"a message of a tool holds a {part.type!r} part; it takes results only", param="prompt"
         )
-    block: Block = {"type": "tool_result", "tool_use_id": wire_id(part.tool_call_id)}
+    block: Block = {"type": "tool_result", "tool_use_id": part.tool_call_id}
     if part.content:
         block["content"] = part.content
     if part.is_error:
         block["is_error"] = True
     return block
-
-
-def wire_id(call_id: str) -> str:
-    """A call's id as the API takes it: letters, digits, ``_`` and ``-``.
-
-    Other providers' ids may hold more; call and result are changed alike.
-    """
-    if _PLAIN_ID.fullmatch(call_id):
-        return call_id
-    return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:24]}"
 
 
 def _said(parts: Sequence[Part], provider: str, model: str, notes: Notes) -> Iterator[Block]:
@@ -259,7 +249,7 @@ def _tool_use(part: ToolCallPart, kept: JsonObject) -> Block:
     # Broken JSON goes back under the name that the vendor's guide gives for it.
     given: object = part.arguments if part.malformed is None else {"INVALID_JSON": part.malformed}
     return {
-        "type": "tool_use", "id": wire_id(part.id), "name": part.name, "input": given, **kept,
+        "type": "tool_use", "id": part.id, "name": part.name, "input": given, **kept,
     }  # fmt: skip
 
 

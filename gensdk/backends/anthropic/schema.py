@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gensdk.toolkit.dialect import NotExpressibleError, inside
 from gensdk.types import JsonObject
 
 __all__ = ["NotExpressibleError", "lower"]
@@ -39,10 +40,6 @@ _PRIMITIVE = (str, int, float, bool, type(None))
 _MAX_DEPTH = 64
 
 
-class NotExpressibleError(Exception):
-    """There are no words for this; the text says for what."""
-
-
 def lower(schema: JsonObject) -> JsonObject:
     """The schema as it is sent.
 
@@ -53,7 +50,9 @@ def lower(schema: JsonObject) -> JsonObject:
     definitions = root.pop("$defs", None) or root.pop("definitions", None)
     lowered = _node(root, 0)
     if isinstance(definitions, dict):
-        lowered["$defs"] = {name: _node(node, 0) for name, node in definitions.items()}
+        lowered["$defs"] = {
+            name: _below(f"$defs.{name}", node, 0) for name, node in definitions.items()
+        }
     return lowered
 
 
@@ -75,6 +74,11 @@ def _node(given: object, depth: int) -> dict[str, Any]:
     return lowered | ({"description": said} if said else {})
 
 
+def _below(step: str, given: object, depth: int) -> dict[str, Any]:
+    with inside(step):
+        return _node(given, depth)
+
+
 def _reference(target: object) -> str:
     """A reference inside the schema; the older name of the definitions becomes the newer."""
     place, _, name = str(target).rpartition("/")
@@ -90,9 +94,7 @@ def _shape(rest: dict[str, Any], depth: int) -> dict[str, Any]:
             return _fixed(rest, name)
     for name in ("anyOf", "oneOf", "allOf"):
         if name in rest:
-            rest.pop("type", None)
-            inner = [_node(item, depth + 1) for item in rest.pop(name)]
-            return {"allOf" if name == "allOf" else "anyOf": inner}
+            return _several(rest, name, depth)
     kind = rest.pop("type", None)
     if isinstance(kind, list):
         each = [{**rest, "type": one} for one in kind]
@@ -108,6 +110,22 @@ def _shape(rest: dict[str, Any], depth: int) -> dict[str, Any]:
         raise NotExpressibleError("a value of any type")
     _without_foreign(rest, kind)
     return {"type": kind}
+
+
+def _several(rest: dict[str, Any], name: str, depth: int) -> dict[str, Any]:
+    rest.pop("type", None)
+    parts = rest.pop(name)
+    if name == "allOf" and len(parts) > 1:
+        _all_of_one_value(parts)
+    inner = [_node(item, depth + 1) for item in parts]
+    return {"allOf" if name == "allOf" else "anyOf": inner}
+
+
+def _all_of_one_value(parts: list[Any]) -> None:
+    """Several parts may bound one plain value; of objects, each would forbid what others need."""
+    for part in parts:
+        if not isinstance(part, dict) or part.get("type") in {"object", "array"} or "$ref" in part:
+            raise NotExpressibleError("the keyword 'allOf' with several objects")
 
 
 _FOREIGN = frozenset({"properties", "required", "additionalProperties", "items"})
@@ -130,19 +148,20 @@ def _fixed(rest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _fields(rest: dict[str, Any], depth: int) -> dict[str, Any]:
+    stated = "properties" in rest
     properties: Mapping[str, Any] = rest.pop("properties", None) or {}
     free = rest.pop("additionalProperties", None)
-    if isinstance(free, dict) or (not properties and free is not False):
+    if isinstance(free, dict) or (not properties and free is not False and (free or not stated)):
         raise NotExpressibleError("a dictionary with free keys")
     required = rest.pop("required", None)
     rest.pop("items", None)
-    fields = {name: _node(node, depth + 1) for name, node in properties.items()}
+    fields = {name: _below(name, node, depth + 1) for name, node in properties.items()}
     closed: dict[str, Any] = {"properties": fields, "additionalProperties": False}
     return closed | ({"required": list(required)} if required else {})
 
 
 def _items(rest: dict[str, Any], depth: int) -> dict[str, Any]:
-    items = {"items": _node(rest.pop("items", None), depth + 1)}
+    items = {"items": _below("[]", rest.pop("items", None), depth + 1)}
     if rest.get("minItems") in {0, 1}:
         items["minItems"] = rest.pop("minItems")
     for name in _FOREIGN & rest.keys():

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from gensdk.errors import InvalidRequestError
 from gensdk.spec import Context
 from gensdk.toolkit import Notes
+from gensdk.toolkit.history import passed_on
 from gensdk.types import (
     URL,
     AudioPart,
@@ -153,7 +154,7 @@ def conversation(
     system = [request.system] if request.system else []
     contents: list[dict[str, Any]] = []
     names: dict[str, str] = {}  # tool by call: Google wants the name beside every result
-    for message in request.messages:
+    for message in passed_on(request.messages, provider, notes, None):
         if message.role == "system":
             if contents:
                 notes.adapt("prompt", "A later system message was put in front of the conversation")

@@ -51,7 +51,7 @@ def lower(schema: Mapping[str, Any], field: str, notes: Notes) -> JsonObject:
     lowering = _Lowering()
     lowered: JsonObject = lowering.schema(schema)
     if lowering.lost:
-        words = ", ".join(sorted(lowering.lost))
+        words = ", ".join(sorted(_told(*one) for one in lowering.lost))
         notes.adapt(
             field,
             f"Google enforces no {words} in a schema; it was left out there and is checked here.",
@@ -61,41 +61,50 @@ def lower(schema: Mapping[str, Any], field: str, notes: Notes) -> JsonObject:
 
 
 class _Lowering:
-    """One schema on its way; ``lost`` are the structural keywords that were left out."""
+    """One schema on its way; ``lost`` are the structural keywords left out, with their places."""
 
     def __init__(self) -> None:
-        self.lost: set[str] = set()
+        self.lost: set[tuple[str, str]] = set()
 
-    def schema(self, node: Any, depth: int = 0) -> Any:
+    def schema(self, node: Any, depth: int = 0, path: str = "") -> Any:
         if not isinstance(node, Mapping):
             return node if isinstance(node, bool) else {}
         if depth > _MAX_DEPTH:
-            self.lost.add("deep nesting")
+            self.lost.add(("deep nesting", ""))
             return {}
-        self.lost |= _STRUCTURAL & node.keys()
-        if "$ref" in node:
-            definitions = self._map(node["$defs"], depth) if "$defs" in node else None
-            kept = {"$ref": node["$ref"]}
-            return kept if definitions is None else {"$defs": definitions, **kept}
-        node = self._merged(node)
+        self.lost |= {(word, path) for word in _STRUCTURAL & node.keys()}
+        if "definitions" in node and "$defs" not in node:
+            node = {**node, "$defs": node["definitions"]}
+        return self._reference(node, depth) if "$ref" in node else self._node(node, depth, path)
+
+    def _reference(self, node: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        kept = {"$ref": str(node["$ref"]).replace("#/definitions/", "#/$defs/", 1)}
+        if "$defs" not in node:
+            return kept
+        return {"$defs": self._map(node["$defs"], depth, "$defs."), **kept}
+
+    def _node(self, node: Mapping[str, Any], depth: int, path: str) -> dict[str, Any]:
+        node = self._merged(node, path)
         out: dict[str, Any] = {name: node[name] for name in node if name in _KEPT}
         for name in ("$defs", "properties"):
             if isinstance(node.get(name), Mapping):
-                out[name] = self._map(node[name], depth)
+                under = "$defs." if name == "$defs" else f"{path}." if path else ""
+                out[name] = self._map(node[name], depth, under)
         for name in ("items", "additionalProperties"):
             if name in node:
-                out[name] = self.schema(node[name], depth + 1)
+                step = "[]" if name == "items" else ".*"
+                out[name] = self.schema(node[name], depth + 1, path + step)
         for name in ("anyOf", "oneOf", "prefixItems"):
             if isinstance(node.get(name), list):
-                out[name] = [self.schema(one, depth + 1) for one in node[name]]
+                out[name] = [self.schema(one, depth + 1, path) for one in node[name]]
         self._values(node, out)
         self._hints(node, out)
         return out
 
-    def _map(self, nodes: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        return {name: self.schema(one, depth + 1) for name, one in nodes.items()}
+    def _map(self, nodes: Mapping[str, Any], depth: int, under: str) -> dict[str, Any]:
+        return {name: self.schema(one, depth + 1, under + name) for name, one in nodes.items()}
 
-    def _merged(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _merged(self, node: Mapping[str, Any], path: str) -> Mapping[str, Any]:
         """An ``allOf`` of one is that one; of several there is no word."""
         several = node.get("allOf")
         if not isinstance(several, list):
@@ -105,7 +114,7 @@ class _Lowering:
             return {**several[0], **rest}
         if len(several) == 1 and not rest.keys() - {"description", "title", "default"}:
             return {**rest, "anyOf": several}
-        self.lost.add("allOf")
+        self.lost.add(("allOf", path))
         return rest
 
     def _values(self, node: Mapping[str, Any], out: dict[str, Any]) -> None:
@@ -134,3 +143,7 @@ class _Lowering:
     def _describe(self, out: dict[str, Any], hint: str) -> None:
         said = out.get("description")
         out["description"] = f"{said} ({hint})" if said else hint
+
+
+def _told(word: str, path: str) -> str:
+    return f"{word} (at {path!r})" if path else word

@@ -6,6 +6,7 @@ bytes. Nothing is left out in silence: a part the protocol has no word for is re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
@@ -15,6 +16,7 @@ from gensdk.catalog.compatible import Dialect
 from gensdk.errors import InvalidRequestError
 from gensdk.spec import Context
 from gensdk.toolkit import Notes
+from gensdk.toolkit.history import CallIds, passed_on
 from gensdk.types import (
     URL,
     AudioPart,
@@ -90,7 +92,8 @@ def conversation(
     if isinstance(request.prompt, str):
         messages.append({"role": "user", "content": request.prompt})
         return messages
-    for message in request.prompt:
+    ids = CallIds(re.compile(dialect.call_id_form), dialect.call_id_length)
+    for message in passed_on(request.prompt, dialect.name, notes, ids):
         messages.extend(_said(message, dialect, notes))
     return messages
 

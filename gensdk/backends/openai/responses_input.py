@@ -7,12 +7,14 @@ another provider stays out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from pydantic_core import to_json
 
 from gensdk.errors import InvalidRequestError
+from gensdk.toolkit.history import CallIds, passed_on
 from gensdk.types import (
     AudioPart,
     FilePart,
@@ -37,6 +39,9 @@ __all__ = ["input_items"]
 
 Item = dict[str, object]
 
+_CALL_IDS = CallIds(re.compile(".{1,64}"))
+"""OpenAI's OpenAPI document, ``FunctionCallOutputItemParam``: 1 to 64 characters."""
+
 
 def input_items(
     messages: Sequence[Message],
@@ -60,7 +65,7 @@ def input_items(
         InvalidRequestError: A part stands in a message of the wrong role.
     """
     items: list[Item] = []
-    for message in messages:
+    for message in passed_on(messages, provider, notes, _CALL_IDS):
         match message.role:
             case "user":
                 items.append({"role": "user", "content": _user_content(message.content, notes)})

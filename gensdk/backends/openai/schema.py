@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from gensdk.toolkit import Notes
+from gensdk.toolkit.dialect import NotExpressibleError, inside
 from gensdk.types import JsonObject
 
 from .schema_limits import beyond_limits
@@ -63,16 +64,12 @@ class Lowered:
     Attributes:
         schema: The schema.
         strict: Whether strict mode can enforce it.
-        problem: Why not, where it cannot.
+        problem: Why not, where it cannot, with the path of the field.
     """
 
     schema: JsonObject
     strict: bool
     problem: str | None = None
-
-
-class _NotExpressibleError(Exception):
-    """Strict mode has no words for this; the text says for what."""
 
 
 def name_for_wire(name: str) -> str:
@@ -90,7 +87,7 @@ def _lower_text(text: str) -> Lowered:
     schema: dict[str, Any] = json.loads(text)
     try:
         lowered = _root(schema)
-    except _NotExpressibleError as problem:
+    except NotExpressibleError as problem:
         return Lowered(schema, strict=False, problem=str(problem))
     if too_large := beyond_limits(lowered):
         return Lowered(schema, strict=False, problem=too_large)
@@ -117,27 +114,30 @@ def _required_everywhere(node: object) -> bool:
 def _root(schema: dict[str, Any]) -> dict[str, Any]:
     definitions = schema.get("$defs", schema.get("definitions", {}))
     if not isinstance(definitions, dict):
-        raise _NotExpressibleError("$defs is no object")
+        raise NotExpressibleError("$defs is no object")
     node = {key: value for key, value in schema.items() if key not in {"$defs", "definitions"}}
     if "$ref" in node:
         node = {**_target(node["$ref"], definitions), **_without(node, "$ref")}
     if node.get("type") != "object":
-        raise _NotExpressibleError("the root is not an object")
+        raise NotExpressibleError("the root is not an object")
     lowered = _node(node, definitions, 0)
     if "anyOf" in lowered:
-        raise _NotExpressibleError("alternatives at the root")
+        raise NotExpressibleError("alternatives at the root")
     if definitions:
-        lowered["$defs"] = {name: _node(item, definitions, 0) for name, item in definitions.items()}
+        lowered["$defs"] = {
+            name: _below(f"$defs.{name}", item, definitions, 0)
+            for name, item in definitions.items()
+        }
     return lowered
 
 
 def _node(node: object, definitions: Mapping[str, Any], depth: int) -> dict[str, Any]:
     if not isinstance(node, dict):
-        raise _NotExpressibleError("a value of any type")
+        raise NotExpressibleError("a value of any type")
     if depth > _MAX_DEPTH:
-        raise _NotExpressibleError("it is nested too deeply")
+        raise NotExpressibleError("it is nested too deeply")
     if found := _STRUCTURAL & node.keys():
-        raise _NotExpressibleError(f"the keyword {min(found)!r}")
+        raise NotExpressibleError(f"the keyword {min(found)!r}")
     kept = {key: value for key, value in node.items() if key in _WORDS}
     _limits_to_description(kept)
     if "$ref" in kept:
@@ -147,6 +147,11 @@ def _node(node: object, definitions: Mapping[str, Any], depth: int) -> dict[str,
     return _spelled_out(kept, definitions, depth)
 
 
+def _below(step: str, node: object, definitions: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    with inside(step):
+        return _node(node, definitions, depth)
+
+
 def _spelled_out(
     node: dict[str, Any], definitions: Mapping[str, Any], depth: int
 ) -> dict[str, Any]:
@@ -154,13 +159,13 @@ def _spelled_out(
     if "oneOf" in node:
         node["anyOf"] = [*node.pop("oneOf"), *node.get("anyOf", [])]
     if not node.keys() & {"type", "anyOf", "enum", "const"}:
-        raise _NotExpressibleError("a value of any type")
+        raise NotExpressibleError("a value of any type")
     if not node.keys() & {"type", "anyOf"}:
         node["type"] = _kinds([node["const"]] if "const" in node else node["enum"])
     if "anyOf" in node:
         node["anyOf"] = [_node(item, definitions, depth + 1) for item in node["anyOf"]]
     if _may_be(node, "array"):
-        node["items"] = _node(node.get("items"), definitions, depth + 1)
+        node["items"] = _below("[]", node.get("items"), definitions, depth + 1)
     if _may_be(node, "object"):
         _close(node, definitions, depth)
     return node
@@ -169,7 +174,7 @@ def _spelled_out(
 def _kinds(values: Sequence[Any]) -> str | list[str]:
     """The type of fixed values, which the server wants said (``schema must have a 'type' key``)."""
     if not values or any(type(value) not in _KINDS for value in values):
-        raise _NotExpressibleError("a fixed object or array")
+        raise NotExpressibleError("a fixed object or array")
     kinds = list(dict.fromkeys(_KINDS[type(value)] for value in values))
     if "number" in kinds and "integer" in kinds:
         kinds.remove("integer")
@@ -185,13 +190,13 @@ def _close(node: dict[str, Any], definitions: Mapping[str, Any], depth: int) -> 
     """Close an object and require all of it."""
     properties = node.get("properties")
     if node.get("additionalProperties", False) is not False:
-        raise _NotExpressibleError("a dictionary with free keys")
+        raise NotExpressibleError("a dictionary with free keys")
     if not isinstance(properties, dict):
         if "additionalProperties" not in node:
-            raise _NotExpressibleError("an object without stated fields")
+            raise NotExpressibleError("an object without stated fields")
         properties = {}
     node["properties"] = {
-        name: _node(item, definitions, depth + 1) for name, item in properties.items()
+        name: _below(name, item, definitions, depth + 1) for name, item in properties.items()
     }
     node["required"] = list(properties)
     node["additionalProperties"] = False
@@ -209,7 +214,7 @@ def _reference(node: dict[str, Any], definitions: Mapping[str, Any], depth: int)
 def _merged(node: dict[str, Any], definitions: Mapping[str, Any], depth: int) -> dict[str, Any]:
     parts = node["allOf"]
     if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], dict):
-        raise _NotExpressibleError("the keyword 'allOf' with several parts")
+        raise NotExpressibleError("the keyword 'allOf' with several parts")
     return _node({**parts[0], **_without(node, "allOf")}, definitions, depth + 1)
 
 
@@ -217,7 +222,7 @@ def _target(reference: object, definitions: Mapping[str, Any]) -> dict[str, Any]
     path, _, name = str(reference).rpartition("/")
     target = definitions.get(name)
     if path not in {"#/$defs", "#/definitions"} or not isinstance(target, dict):
-        raise _NotExpressibleError(f"the reference {reference!r}")
+        raise NotExpressibleError(f"the reference {reference!r}")
     return target
 
 

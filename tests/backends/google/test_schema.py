@@ -57,7 +57,10 @@ def test_golden(given: dict[str, Any], expected: dict[str, Any]) -> None:
     [
         ({"type": "object", "patternProperties": {}, "not": {}}, "not, patternProperties"),
         ({"allOf": [{"type": "string"}, {"minLength": 2}]}, "allOf"),
-        ({"properties": {"a": {"items": {"if": {}, "then": {}}}}}, "if, then"),
+        (
+            {"properties": {"a": {"items": {"if": {}, "then": {}}}}},
+            "if (at 'a[]'), then (at 'a[]')",
+        ),
     ],
 )
 def test_what_cannot_be_said_is_noted(given: dict[str, Any], lost: str) -> None:

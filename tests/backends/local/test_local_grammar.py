@@ -67,6 +67,36 @@ async def test_a_stream_of_json(llama: Path, backend: LocalBackend) -> None:
     assert isinstance(json.loads(answer.text)["value"], list)
 
 
+async def test_objects_grow_out_of_a_model_on_this_machine(llama: Path) -> None:
+    async with (
+        gensdk.Client() as client,
+        client.stream_text(
+            PROMPT, model=f"local:{llama}", output=Hero, max_tokens=300, temperature=1.0, seed=3
+        ) as stream,
+    ):
+        seen = [hero async for hero in stream.partials]
+        reply = await stream.result()
+    assert seen[-1] is reply.output
+    assert seen[0].model_fields_set < {"name", "kind", "age", "friends"}
+    whole = reply.output
+    assert whole is not None
+    assert all(whole.name.startswith(one.name or "") for one in seen)
+    assert {one.kind for one in seen} <= {None, whole.kind}
+
+
+async def test_what_the_grammar_cannot_hold_is_noted_and_what_shapes_is_refused(
+    llama: Path,
+) -> None:
+    async with gensdk.Client(models={"text": f"local:{llama}"}) as client:
+        reply = await client.text(PROMPT, output=set[bool], max_tokens=300, temperature=1.0, seed=1)
+        assert isinstance(reply.output, set)
+        noted = [one.sent for one in reply.warnings if one.parameter == "output"]
+        assert noted == ["uniqueItems (at 'value')"]
+        shape = {"type": "object", "properties": {"a": {"type": "string", "not": {}}}}
+        with pytest.raises(UnsupportedFeatureError, match=r"the keyword 'not' \(at 'a'\)"):
+            await client.text(PROMPT, output=shape, max_tokens=9)
+
+
 async def test_an_answer_that_was_cut_is_an_error_with_its_text(llama: Path) -> None:
     async with gensdk.Client() as client:
         with pytest.raises(OutputValidationError) as caught:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
-
 from gensdk.errors import (
     InvalidRequestError,
     MissingDependencyError,
@@ -20,13 +18,14 @@ from gensdk.errors import (
 
 from .job import TextJob
 from .model import LoadedModel
+from .schema import followed
 from .tool_calls.detection import AnswerForm
 from .tool_calls.forcing import forced_grammar
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Constraint", "closed", "constraints_for"]
+__all__ = ["Constraint", "constraints_for"]
 
 _STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """One way of writing: where white space is free, a model may write nothing else until the end."""
@@ -102,7 +101,7 @@ def _grammar(model: LoadedModel, job: TextJob, answer: AnswerForm) -> str:
     """The grammar of answers that call, fit the schema, or do either; after a thought."""
     named = [tool for tool in job.tools if tool.name == job.tool_choice]
     tools = [
-        tool.model_copy(update={"parameters": closed(tool.parameters)})
+        tool.model_copy(update={"parameters": followed(tool.parameters)[0]})
         for tool in (named or job.tools)
     ]
     return forced_grammar(
@@ -114,22 +113,6 @@ def _grammar(model: LoadedModel, job: TextJob, answer: AnswerForm) -> str:
         thought_end=answer.thought[1] if answer.thought and answer.thinking else None,
         schema=job.schema if job.tool_choice == "auto" else None,
     )
-
-
-def closed(schema: JsonValue) -> JsonValue:
-    """A schema whose objects hold what it names and nothing else, unless it says otherwise.
-
-    JSON schema allows further fields where nothing is said; a model would invent them.
-    """
-    if isinstance(schema, list):
-        return [closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {key: closed(value) for key, value in schema.items()}
-    composed = {"allOf", "anyOf", "oneOf", "patternProperties", "$ref"} & found.keys()
-    if found.get("type") == "object" and "properties" in found and not composed:
-        found.setdefault("additionalProperties", False)
-    return found
 
 
 def _tokenizer(model: LoadedModel, what: str) -> Any:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from gensdk.errors import InvalidRequestError, WorkerCrashedError
 from gensdk.spec import Context
 from gensdk.toolkit import Notes
+from gensdk.toolkit.dialect import NotExpressibleError
 from gensdk.types import (
     URL,
     Candidate,
@@ -27,9 +28,9 @@ from gensdk.types import (
 
 from ..job import Final
 from ..options import LocalTextOptions
-from .grammar import closed
 from .job import ChatTurn, Ended, Picture, RowResult, TextJob
 from .sampling import SamplingWish
+from .schema import followed
 
 __all__ = ["prepare", "respond"]
 
@@ -67,7 +68,7 @@ def prepare(
         sampling=_wish(request, options),
         max_tokens=request.max_tokens,
         stop=request.stop or (),
-        schema=None if request.output is None else json.dumps(closed(request.output.json_schema)),
+        schema=_schema(request, notes),
         logprobs=request.logprobs,
         streams=streams,
         lookup=options.prompt_lookup_num_tokens or 0,
@@ -134,6 +135,25 @@ def _options(request: TextRequest, provider: str) -> LocalTextOptions:
             provider=provider,
             param="options",
         ) from error
+
+
+def _schema(request: TextRequest, notes: Notes) -> str | None:
+    """The schema that the answer is held to, as JSON."""
+    if request.output is None:
+        return None
+    try:
+        schema, left = followed(request.output.json_schema, all_of_it=True)
+    except NotExpressibleError as problem:
+        notes.refuse("output", f"the grammar of this machine has no words for {problem}")
+    if left:
+        words = ", ".join(left)
+        notes.adapt(
+            "output",
+            f"The grammar of this machine does not hold the model to {words}; "
+            "the finished answer is still checked.",
+            words,
+        )
+    return json.dumps(schema)
 
 
 def _wish(request: TextRequest, options: LocalTextOptions) -> SamplingWish:
