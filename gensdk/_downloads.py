@@ -13,7 +13,7 @@ from gensdk.errors import (
     ResponseTooLargeError,
     UnsafeURLError,
 )
-from gensdk.policy import Retry, repeat_download
+from gensdk.policy import Retry, Tokens, repeat_download
 from gensdk.types import URL, Media
 
 if TYPE_CHECKING:
@@ -28,15 +28,17 @@ NOBODY = ""
 class Downloads:
     """The guarded downloader, loaded when something has to be fetched.
 
-    A download that failed in passing is made again here, under the call's own ``Retry``. So its
-    last error is final: the pipeline neither sends the request once more for it nor moves on.
+    A download that failed in passing is made again here, under the call's own ``Retry`` and an
+    allowance that all downloads of a client share. So its last error is final: the pipeline
+    neither sends the request once more for it nor moves on.
     """
 
-    __slots__ = ("_downloader", "_policy")
+    __slots__ = ("_downloader", "_policy", "_tokens")
 
     def __init__(self, policy: MediaPolicy | None) -> None:
         """Nothing is loaded or opened."""
         self._policy = policy
+        self._tokens = Tokens()
         self._downloader: Downloader | None = None
 
     async def fetch(self, retry: Retry, url: URL) -> Media:
@@ -70,7 +72,7 @@ class Downloads:
             from gensdk.toolkit import Downloader
 
             self._downloader = Downloader(self._policy)
-        return await repeat_download(partial(self._downloader.fetch, url), retry)
+        return await repeat_download(partial(self._downloader.fetch, url), retry, self._tokens)
 
     async def aclose(self) -> None:
         """Refuse further downloads."""

@@ -26,5 +26,10 @@ def test_cancelled_calls_of_every_kind_leave_nothing_behind() -> None:
     assert "nothing is left" in ran("cancel.py", "--calls", "65", "--seed", "3")
 
 
+def test_changes_to_a_module_are_noticed_by_its_tests() -> None:
+    told = ran("mutants.py", "--modules", "toolkit.address", "--sample", "2", "--floor", "100")
+    assert "| 2 | 2 | 100 % |" in told
+
+
 def test_map_keeps_a_bounded_memory_and_every_answer() -> None:
     assert "0 wrong, 0 missing" in ran("map.py", "--requests", "5000")

@@ -42,7 +42,7 @@ from .lifecycle import Lifecycle, LifecycleWatch, ModelRetiring, lifecycle_of
 from .limit import Limit, Limiter
 from .observe import Observer, observe_job, tell_started
 from .price import price
-from .retry import Retrier, Retry, repeat_download, repeat_look
+from .retry import Retrier, Retry, Tokens, repeat_download, repeat_look
 from .route import Route, cannot_continue, interrupted_of
 from .router import Router
 from .spending import Spending, collecting
@@ -59,7 +59,7 @@ __all__ = [
     "JobDoor", "JobProgressed", "JobStarted", "Lifecycle", "LifecycleWatch", "Limit", "Limiter",
     "MakeReady", "MemoryStore", "ModelRetiring", "Observer", "OpenJob", "OpenStream", "Outcome",
     "Phases", "RedisStore", "Retrier", "Retry", "Route", "Router", "Spending", "Splitter",
-    "Step", "Successors", "Timeouts", "breaker_of", "budget_of", "cache_of", "cache_use",
-    "cannot_continue", "collecting", "interrupted_of", "lifecycle_of", "observe_job",
-    "on_retired_of", "price", "repeat_download", "repeat_look", "tell_started",
+    "Step", "Successors", "Timeouts", "Tokens", "breaker_of", "budget_of", "cache_of",
+    "cache_use", "cannot_continue", "collecting", "interrupted_of", "lifecycle_of",
+    "observe_job", "on_retired_of", "price", "repeat_download", "repeat_look", "tell_started",
 ]  # fmt: skip

@@ -51,6 +51,8 @@ class Attempter:
 
     async def _run(self, call: Call) -> Outcome:
         call.sending = True
+        if call.hedge is not None and not call.hedge.begun.done():
+            call.hedge.begun.set_result(None)
         try:
             if call.streaming:
                 return await self._open(call)

@@ -14,7 +14,7 @@ from gensdk.errors import CircuitOpenError, ConfigurationError
 from gensdk.types import Ability, Response
 
 from .attempt import refused
-from .call import Call, Outcome, Step
+from .call import Call, Hedge, Outcome, Step
 from .hooks import CircuitChanged
 from .stream import OpenStream
 from .verdict import FINE, Verdict, judge
@@ -60,7 +60,7 @@ class Breaker:
     What counts is a call at one hop after its own retries. Failures are what an outage looks
     like: overload, rate limit, server errors, lost connections, timeouts, unusable answers, spent
     quota, streams that broke. Bad requests, refused keys, blocked content and cancelled calls are
-    none.
+    none. A hop that lost a hedge was slow, which is none either, unless a try of it had failed.
 
     Keep the object to read it; clients that are given the same one share what it knows.
 
@@ -192,7 +192,7 @@ class _Line:
         self._epoch = 0
         self._openings = 0
         self._asked_until = 0.0
-        self._trial: str | None = None
+        self._trial: tuple[str, Hedge | None] | None = None
         self._trials = 0
         self.state_word: CircuitState = "closed"
         self.in_a_row = 0
@@ -214,10 +214,11 @@ class _Line:
         changed = False
         if self.state_word == "open" and now >= self.until:
             self.state_word, changed = "half_open", True
-        # Parts of one request are one trial: they carry the same id.
-        if self.state_word == "open" or self._trial not in {None, call.id}:
+        # Parts of one request are one trial: they carry the same id. Two that race are not.
+        trial = (call.id, call.hedge)
+        if self.state_word == "open" or self._trial not in {None, trial}:
             return _Permit(self._epoch, refusal=self._refusal(call, now))
-        self._trial = call.id
+        self._trial = trial
         self._trials += 1
         return _Permit(self._epoch, trial=True, changed=changed)
 

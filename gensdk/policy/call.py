@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .route import Route
     from .stream import OpenStream
 
-__all__ = ["PAID_ONCE", "Call", "Facts", "Hop", "Outcome", "Step"]
+__all__ = ["PAID_ONCE", "Call", "Facts", "Hedge", "Hop", "Outcome", "Step"]
 
 PAID_ONCE: frozenset[Ability] = frozenset({"image", "speech", "music", "video"})
 """Abilities whose single calls cost enough that a lost answer must not be bought again."""
@@ -124,6 +125,21 @@ class Hop:
         return f"{self.provider}:{self.model}"
 
 
+@dataclass(slots=True, eq=False)
+class Hedge:
+    """One of several hops that are asked at the same time, and its tries.
+
+    Attributes:
+        begun: Done once its first try has begun; waiting for a place under a limit is over then.
+        attempts: Its tries.
+        lost: Whether it was given up because another has answered.
+    """
+
+    begun: asyncio.Future[None]
+    attempts: list[Attempt] = field(default_factory=list)
+    lost: bool = False
+
+
 @dataclass  # without slots, so that a fork copies one dictionary
 class Call:
     """The state of one logical call. Forks share its attempts, warnings, rescues and deadline.
@@ -146,6 +162,7 @@ class Call:
         unpriced: Whether a part of the answer was paid for and its price is not known.
         lifecycle: What minds the ends of models; None for the steps of a job.
         watchers: Policies that are told of each attempt of this fork as it ends.
+        hedge: What this fork is where several hops are asked at once; forks of it share it.
     """
 
     ability: Ability
@@ -183,6 +200,7 @@ class Call:
     account: dict[Budget, Decimal] = field(default_factory=dict)
     unpriced: bool = field(default=False, init=False)
     watchers: tuple[Callable[[Attempt], object], ...] = field(default=(), init=False)
+    hedge: Hedge | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Mint the id of the call; it is the idempotency key of all its attempts too."""

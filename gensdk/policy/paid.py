@@ -42,7 +42,7 @@ def lost(attempts: Iterable[Attempt]) -> int:
     return sum(attempt.billed == "maybe" and attempt.error in _NO_USE for attempt in attempts)
 
 
-def bought(call: Call, since: int = 0) -> bool:
+def bought(call: Call, since: int) -> bool:
     """Whether a picture or a sound is, or is likely to be, paid for; then none is bought again.
 
     That is so after an attempt that was billed (a part of the request that was answered, a

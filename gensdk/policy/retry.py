@@ -28,7 +28,7 @@ from .call import Call, Outcome, Step
 if TYPE_CHECKING:
     import tenacity
 
-__all__ = ["Retrier", "Retry", "passing", "repeat_download", "repeat_look"]
+__all__ = ["Retrier", "Retry", "Tokens", "passing", "repeat_download", "repeat_look"]
 
 ValueT = TypeVar("ValueT")
 
@@ -109,17 +109,20 @@ class Retry:
         return error.retry_after + min(spread, 0.1 * error.retry_after + 0.05)
 
 
-async def repeat_download(work: Callable[[], Awaitable[ValueT]], retry: Retry) -> ValueT:
+async def repeat_download(
+    work: Callable[[], Awaitable[ValueT]], retry: Retry, tokens: Tokens
+) -> ValueT:
     """Do a download, and do it again after a transient failure: that costs nothing.
 
-    The address of a picture that has been paid for is worth more than one try.
+    The address of a picture that has been paid for is worth more than one try, as long as the
+    allowance lasts.
     """
 
     def again(error: GenSDKError, tries: int, wait_s: float) -> bool:
         transient = isinstance(error, TransientError)
         return transient and tries < retry.attempts and wait_s <= retry.max_wait_s
 
-    return await _repeat(work, retry, again)
+    return await _repeat(work, retry, again, tokens)
 
 
 async def repeat_look(work: Callable[[], Awaitable[ValueT]], retry: Retry) -> ValueT:
@@ -148,21 +151,33 @@ async def _repeat(
     work: Callable[[], Awaitable[ValueT]],
     retry: Retry,
     again: Callable[[GenSDKError, int, float], bool],
+    tokens: Tokens | None = None,
 ) -> ValueT:
-    tries = 1
+    tries, taken = 1, REWARD
     while True:
         try:
-            return await work()
+            value = await work()
         except GenSDKError as error:
             wait_s = retry.wait_s(error, tries, random.random)
             if not again(error, tries, wait_s):
                 raise
-        await asyncio.sleep(wait_s)
+            if tokens is not None and not (taken := tokens.take(error)):
+                raise
+        else:
+            if tokens is not None:
+                tokens.give(taken)
+            return value
+        try:
+            await asyncio.sleep(wait_s)
+        except BaseException:  # cancelled: the try was paid for and is not made
+            if tokens is not None:
+                tokens.give(taken)
+            raise
         tries += 1
 
 
 class Tokens:
-    """The allowance for retries of one provider, so that an outage is not multiplied.
+    """The allowance for retries of one provider, or of downloads: an outage is not multiplied.
 
     500 tokens; a retry takes 14 (9 where the provider throttles) and gives them back when it
     succeeds; a first try that succeeds adds one. So 100 calls that all fail make at most 135

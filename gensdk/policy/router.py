@@ -14,9 +14,9 @@ from gensdk.errors import (
     InvalidResponseError,
     RouteExhaustedError,
 )
-from gensdk.types import Attempt, Request, Response
+from gensdk.types import Request, Response
 
-from .call import PAID_ONCE, Call, Hop, Outcome, Step
+from .call import PAID_ONCE, Call, Hedge, Hop, Outcome, Step
 from .paid import bought, lost
 from .route import NOT_ACCEPTED
 from .stream import OpenStream
@@ -212,7 +212,11 @@ class Trip:
 
 
 class _Race:
-    """Hops that are asked at the same time, each a while after the one before it."""
+    """Hops that are asked at the same time, each a while after the one before it.
+
+    The while counts from where that one's request was begun. Its wait for a place under a limit
+    is of our own making: asking others for it would multiply requests where they are scarce.
+    """
 
     def __init__(
         self, trip: Trip, request_for: RequestFor | None, standby: Standby | None, wait_s: float
@@ -222,7 +226,8 @@ class _Race:
         self._standby = standby
         self._wait_s = wait_s
         self._running: dict[asyncio.Task[Outcome], int] = {}
-        self._own: dict[int, list[Attempt]] = {}
+        self._hedges: dict[int, Hedge] = {}
+        self._begun_at: float | None = None
         self._final: dict[int, GenSDKError] = {}
         self._latest = -1
 
@@ -232,29 +237,26 @@ class _Race:
         try:
             index, outcome = await self._first()
         finally:
-            await _or_close(self._end(), outcome)
+            await _or_close(self._end(won=outcome is not None), outcome)
         self._trip.answered(index)
-        attempts, own = self._trip.call.attempts, self._own[index]
+        attempts, own = self._trip.call.attempts, self._hedges[index].attempts
         attempts.sort(key=lambda one: any(one is mine for mine in own))  # the answer's stand last
         return outcome
 
     def _start(self, index: int) -> None:
         here = self._trip.fork(index, self._request_for, self._standby)
-        own = self._own[index] = []
-        here.watchers = (*here.watchers, own.append)
+        hedge = Hedge(asyncio.get_running_loop().create_future())
+        here.hedge = self._hedges[index] = hedge
+        here.watchers = (*here.watchers, hedge.attempts.append)
         self._running[asyncio.create_task(self._trip.attempt(here))] = index
-        self._latest = index
+        self._latest, self._begun_at = index, None
 
     async def _first(self) -> tuple[int, Outcome]:
         """Wait for the first answer, asking more hops as time goes by."""
         while True:
             spare = self._spare()
-            done, _ = await asyncio.wait(
-                self._running,
-                timeout=None if spare is None else self._wait_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not done and spare is not None:
+            done, over = await self._something(waiting=spare is not None)
+            if over and spare is not None:
                 logger.info("no answer within %g s; asking %s too", self._wait_s, self._hop(spare))
                 self._start(spare)
             for task in sorted(done, key=lambda one: self._running[one]):
@@ -267,6 +269,23 @@ class _Race:
                 if not isinstance(error, GenSDKError):
                     raise error
                 self._failed(index, error)
+
+    async def _something(self, *, waiting: bool) -> tuple[set[asyncio.Task[Outcome]], bool]:
+        """Wait until hops have ended, or the latest has been under way for the time it is given.
+
+        Gives those that have ended, and whether that time is over.
+        """
+        begun = self._hedges[self._latest].begun
+        clock = self._trip.call.clock
+        tasks = set(self._running)
+        if waiting and self._begun_at is None:
+            await asyncio.wait({*tasks, begun}, return_when=asyncio.FIRST_COMPLETED)
+            self._begun_at = clock() if begun.done() else None
+        timeout = None
+        if waiting and self._begun_at is not None:
+            timeout = max(0.0, self._begun_at + self._wait_s - clock())
+        done, _ = await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        return done, not done
 
     def _hop(self, index: int) -> Hop:
         return self._trip.hops[index]
@@ -307,9 +326,10 @@ class _Race:
                 return index
         return None
 
-    async def _end(self) -> None:
+    async def _end(self, *, won: bool) -> None:
         """Cancel whoever still runs, wait until all have let go, close what they opened."""
-        for task in self._running:
+        for task, index in self._running.items():
+            self._hedges[index].lost = won
             task.cancel()
         try:
             await asyncio.gather(*self._running, return_exceptions=True)

@@ -56,6 +56,8 @@ def judge(call: Call, error: BaseException | None) -> Verdict:
         return FINE
     if isinstance(error, asyncio.CancelledError) and call.clock() >= call.deadline:
         return Verdict(failed=True, error=TimedOutError.kind) if _cut_off(call) else NOTHING
+    if isinstance(error, asyncio.CancelledError):
+        return _outrun(call)
     if not isinstance(error, GenSDKError):
         return NOTHING
     if _is_outage(error):
@@ -69,6 +71,19 @@ def _cut_off(call: Call) -> bool:
     here = (call.here.provider, call.here.model)
     own = [one for one in call.attempts if (one.provider, one.model) == here]
     return bool(own) and own[-1].outcome == "cancelled"
+
+
+def _outrun(call: Call) -> Verdict:
+    """One that lost a hedge was slow, which tells nothing, or failing from try to try."""
+    hedge, here = call.hedge, (call.here.provider, call.here.model)
+    if hedge is None or not hedge.lost:
+        return NOTHING
+    failed = [
+        one.error
+        for one in hedge.attempts
+        if one.outcome == "error" and (one.provider, one.model) == here
+    ]
+    return Verdict(failed=True, error=failed[-1]) if failed else NOTHING
 
 
 def _is_outage(error: GenSDKError) -> bool:

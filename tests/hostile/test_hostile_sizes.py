@@ -17,6 +17,7 @@ from gensdk.toolkit.transport import RawAnswer
 from gensdk.types import URL
 from tests.support.bombs import MIB, bomb, packed
 from tests.support.hostile import PLAIN, STREAMS, VERBS, failing
+from tests.support.scripts import ONCE
 from tests.support.server import Handler, LoopbackServer, RecordedRequest, Reply, answer_bytes
 
 BOMB_MIB = 512
@@ -66,6 +67,15 @@ async def test_a_bomb_in_a_failure_is_not_read(verb: str) -> None:
     assert (type(error), asked) == (ServerError, 3)
     assert len(error.message) <= 2000
     assert peak.mib < 8
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_bomb_through_a_lent_client(status: int) -> None:
+    with traced() as peak:
+        error, asked = await failing(VERBS["text"], exploding("gzip", status=status), "lent")
+    expected = (ResponseTooLargeError, 1) if status == 200 else (ServerError, 3)
+    assert (type(error), asked) == expected
+    assert peak.mib < 64
 
 
 async def test_a_bomb_of_sound() -> None:
@@ -162,13 +172,16 @@ async def test_honest_bodies_may_unfold() -> None:
 class Endless:
     """Sends a head, then the same MiB again and again until the client has gone."""
 
-    def __init__(self, declared: str, piece: bytes = b" " * MIB, **headers: str) -> None:
+    def __init__(
+        self, declared: str, piece: bytes = b" " * MIB, status: int = 200, **headers: str
+    ) -> None:
         self.sent_mib = 0
+        self._status = status
         self._piece = piece
         self._headers = {"content-type": declared, **headers}
 
     async def __call__(self, _: RecordedRequest, reply: Reply) -> None:
-        await reply.start(200, self._headers)
+        await reply.start(self._status, self._headers)
         while True:
             await reply.chunk(self._piece)
             self.sent_mib += 1
@@ -184,6 +197,17 @@ async def test_a_body_without_end_is_cut_off_at_its_cap(verb: str) -> None:
     assert 32 <= endless.sent_mib < 40, "the server was told by its connection"
     assert peak.mib < 64
     assert peak.kept_mib < 4
+
+
+@pytest.mark.parametrize("account", ["openai", "lent"])
+async def test_a_failure_without_end_is_cut_off(account: str) -> None:
+    """64 KiB are kept, and nothing is waited for: what was sent is what sockets hold."""
+    endless = Endless("application/json", status=500)
+    with traced() as peak:
+        error, asked = await failing(VERBS["text"], endless, account, retry=ONCE)
+    assert (type(error), error.status, asked) == (ServerError, 500, 1)
+    assert endless.sent_mib < 16
+    assert peak.mib < 16
 
 
 async def test_a_story_without_end_is_cut_off() -> None:

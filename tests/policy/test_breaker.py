@@ -27,7 +27,7 @@ from gensdk.errors import (
 )
 from gensdk.testing import Pause
 from gensdk.types import TextDelta
-from tests.support.scripts import ONCE, client_of, nothing_left, scripted
+from tests.support.scripts import ONCE, client_of, nothing_left, scripted, until
 from tests.support.server import LoopbackServer, answer_error
 
 
@@ -325,6 +325,68 @@ async def test_a_hedge_that_lost_is_no_failure_and_ends_no_trial(clock: Clock) -
     assert (reply.provider, breaker.state("a:m")) == ("b", "half_open"), "the trial was cut short"
     assert (await client.text("x")).text == "well", "and another is let through"
     assert breaker.state("a:m") == "closed"
+
+
+async def test_two_that_race_at_one_model_are_one_trial(clock: Clock) -> None:
+    """Hedging one hop puts one attempt into a half-open circuit, and the other is turned away."""
+    slow = Pause()
+    backend = scripted(DOWN, [slow, "back"], "asked twice")
+    client = client_of(backend, retry=ONCE, breaker=(breaker := Breaker(failures=1, open_s=1)))
+    await fail(client)
+    clock.now += 2
+    asking = asyncio.create_task(client.text("x", model=gensdk.Route("a:m", hedge_after=0)))
+    await slow.reached()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(backend.asked) == 2
+    slow.go_on()
+    reply = await asking
+    assert [one.outcome for one in reply.attempts] == ["skipped", "ok"]
+    assert (reply.text, breaker.state("a:m")) == ("back", "closed")
+
+
+async def test_of_two_that_race_the_trial_tells(clock: Clock) -> None:
+    backend = scripted(DOWN, repeat=True)
+    client = client_of(backend, retry=ONCE, breaker=(breaker := Breaker(failures=1, open_s=1)))
+    await fail(client)
+    clock.now += 2
+    (error,) = await fail(client, model=gensdk.Route("a:m", hedge_after=0))
+    assert type(error) is ServerError
+    assert (len(backend.asked), breaker.state("a:m")) == (2, "open")
+
+
+async def test_a_hop_that_fails_until_it_loses_the_hedge_opens_its_circuit(clock: Clock) -> None:
+    """It never comes to its last try, as the other answers before."""
+    breaker, patient = Breaker(failures=2), gensdk.Retry(base_s=60)
+    down, answers = scripted(DOWN, repeat=True), scripted("b", name="b", repeat=True)
+    client = client_of(down, answers, breaker=breaker, retry=patient)
+    for _ in range(2):
+        reply = await client.text("x", model=gensdk.Route("a:m", "b:m", hedge_after=0.001))
+        assert (reply.provider, reply.attempts[0].error) == ("b", "server")
+    assert breaker.state("a:m") == "open"
+    reply = await client.text("x", model=gensdk.Route("a:m", "b:m", hedge_after=60))
+    assert (reply.provider, len(down.asked)) == ("b", 2)
+
+
+async def test_a_hop_that_is_only_slow_loses_without_blame(clock: Clock) -> None:
+    breaker = Breaker(failures=1)
+    client = client_of(scripted([Pause()]), scripted("b", name="b"), breaker=breaker)
+    await client.text("x", model=gensdk.Route("a:m", "b:m", hedge_after=0))
+    assert breaker.circuits() == ()
+
+
+async def test_a_call_that_is_cancelled_between_its_tries_does_not_count(clock: Clock) -> None:
+    breaker, facts = Breaker(failures=1), list[Any]()
+    client = client_of(
+        scripted(DOWN, repeat=True), breaker=breaker, retry=gensdk.Retry(base_s=60),
+        hooks=[facts.append],
+    )  # fmt: skip
+    task = asyncio.create_task(client.text("x", model=gensdk.Route("a:m", hedge_after=60)))
+    await until(lambda: any(isinstance(fact, gensdk.AttemptFinished) for fact in facts))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert breaker.circuits() == ()
 
 
 async def test_a_cancelled_call_does_not(clock: Clock) -> None:

@@ -27,7 +27,7 @@ from gensdk.errors import (
 )
 from gensdk.policy import AttemptFinished
 from gensdk.spec import Context
-from gensdk.testing import Pause, ScriptedJob
+from gensdk.testing import Pause, ScriptedJob, run_virtual
 from gensdk.types import ImageResponse, Media, Request, TextDelta, VideoResponse
 from tests.support.scripts import ONCE, PNG, client_of, nothing_left, scripted, until
 from tests.support.server import LoopbackServer, RecordedRequest, Reply
@@ -73,6 +73,52 @@ async def test_nobody_else_is_asked_where_the_answer_comes_in_time() -> None:
     reply = await client_of(scripted("in time"), second).text("x", model=route)
     assert (reply.text, second.asked, len(reply.attempts)) == ("in time", [], 1)
     nothing_left()
+
+
+async def test_the_wait_for_a_place_is_no_delay() -> None:
+    """A limit of our own says nothing about the model: nobody else is asked because of it."""
+    held, slow = Pause(), Pause()
+    first, second = scripted([held, "before"], [slow, "late"]), scripted("quick", name="b")
+    limit = {"a": gensdk.Limit(concurrency=1)}
+    client = client_of(first, second, limit=limit)
+    holding = asyncio.create_task(client.text("x"))
+    await held.reached()
+    asking = asyncio.create_task(client.text("y", model=HEDGED))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert (len(first.asked), second.asked) == (1, [])
+    held.go_on()
+    assert (await asking).provider == "b", "once it was asked, its time counts"
+    assert len(first.asked) == 2
+    await holding
+    nothing_left()
+
+
+def test_the_delay_counts_from_each_request() -> None:
+    """The second hop waits 50 s for its place; the third is asked 10 s after that."""
+    asked: list[float] = []
+
+    async def scenario() -> None:
+        now, held = asyncio.get_running_loop().time, Pause()
+        backends = [
+            scripted([Pause()]), scripted([held, "before"], [Pause()], name="b"),
+            scripted("there", name="c"),
+        ]  # fmt: skip
+        client = client_of(*backends, limit={"b": gensdk.Limit(concurrency=1)}, retry=ONCE)
+        holding = asyncio.create_task(client.text("x", model="b:n"))
+        await held.reached()
+        begun = now()
+        route = Route("a:m", "b:n", "c:o", hedge_after=10)
+        asking = asyncio.create_task(client.text("x", model=route))
+        await asyncio.sleep(60)
+        held.go_on()
+        reply = await asking
+        assert reply.provider == "c"
+        asked.append(now() - begun)
+        await holding
+
+    run_virtual(scenario(), patience_s=0.0)
+    assert asked == [pytest.approx(70)]
 
 
 async def test_one_model_is_asked_twice(caplog: pytest.LogCaptureFixture) -> None:

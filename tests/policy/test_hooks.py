@@ -11,9 +11,17 @@ import pytest
 
 import gensdk
 from gensdk import AttemptFinished, CallFinished, CallStarted
-from gensdk.errors import ConfigurationError, InvalidResponseError, ServerError
-from gensdk.testing import Step, say
-from gensdk.types import Cost, ModerationResponse, ResponseWarning, TextDelta, Usage
+from gensdk.errors import ConfigurationError, InvalidResponseError, RateLimitError, ServerError
+from gensdk.testing import Pause, ScriptedJob, Step, run_virtual, say
+from gensdk.types import (
+    Cost,
+    Media,
+    ModerationResponse,
+    ResponseWarning,
+    TextDelta,
+    Usage,
+    VideoResponse,
+)
 from tests.support.scripts import ONCE, client_of, scripted
 
 SECRET = "the moon is made of cheese"
@@ -89,6 +97,35 @@ async def test_facts_of_a_stream(how: str, outcome: str, error: str | None) -> N
     assert facts[0].streaming
     assert (facts[1].attempt.outcome, facts[2].error) == (outcome, error)
     assert (facts[2].usage is not None) == (how == "finish")
+
+
+def test_when_a_try_began_and_how_long_it_took() -> None:
+    """Counted from the call's beginning: 3 s of waiting, then 2 s at work."""
+
+    async def scenario() -> Any:
+        work = Pause()
+        backend = scripted(RateLimitError("x", retry_after=3), [work, "there"])
+        asking = asyncio.create_task(client_of(backend).text("x"))
+        await work.reached()
+        await asyncio.sleep(2)
+        work.go_on()
+        return await asking
+
+    failed, answered = run_virtual(scenario(), patience_s=0.0).attempts
+    assert (failed.start_s, failed.duration_s, failed.delay_s) == (0, 0, 0)
+    assert answered.start_s == pytest.approx(answered.delay_s)
+    assert 3 <= answered.delay_s <= 3.4
+    assert answered.duration_s == pytest.approx(2)
+
+
+async def test_a_job_that_was_started_is_not_paid_for_yet() -> None:
+    clip = VideoResponse(videos=(Media(data=b"film"),))
+    backend = scripted(ScriptedJob(result=clip), jobs=frozenset({"video"}))
+    facts: list[Any] = []
+    reply = await client_of(backend, hooks=[facts.append]).video("x")
+    (started, *_) = [fact.attempt for fact in facts if isinstance(fact, AttemptFinished)]
+    assert (started.outcome, started.billed) == ("ok", "maybe")
+    assert reply.attempts[-1].billed == "yes"
 
 
 async def test_a_failing_hook_is_logged_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,13 +19,16 @@ from gensdk.errors import (
     OutcomeUnknownError,
     QuotaExceededError,
     RateLimitError,
+    ResponseTooLargeError,
     RouteExhaustedError,
     ServerError,
     StreamInterruptedError,
     TimedOutError,
 )
+from gensdk.policy.paid import bought
 from gensdk.testing import Pause
 from gensdk.types import (
+    Attempt,
     EmbedResponse,
     ImageResponse,
     Media,
@@ -91,7 +95,13 @@ async def test_a_picture_whose_download_fails(extra: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [cut, lambda: StreamInterruptedError("cut"), lambda: InvalidResponseError("not JSON")]
+    "make",
+    [
+        cut,
+        lambda: StreamInterruptedError("cut"),
+        lambda: InvalidResponseError("not JSON"),
+        lambda: ResponseTooLargeError("endless"),
+    ],
 )
 async def test_an_answer_may_be_lost_once_in_a_call(make: Callable[[], GenSDKError]) -> None:
     """Not once at each hop; the second hop may still make good one that was lost before."""
@@ -143,6 +153,42 @@ async def test_an_unknown_outcome_is_remembered_behind_a_local_hop() -> None:
         await client_of(first, local, hosted).image("x", model=["a:m", "b:m", "c:m"])
     assert hosted.asked == []
     assert caught.value.billed == "maybe"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "billed", "is_bought"),
+    [
+        ("ok", None, "yes", True), ("error", "server", "yes", True),
+        ("error", "outcome_unknown", "maybe", True), ("cancelled", None, "maybe", True),
+        ("cancelled", None, "no", False), ("error", "outcome_unknown", "no", False),
+        ("error", "connection", "maybe", False), ("error", "server", "maybe", False),
+    ],
+)  # fmt: skip
+def test_after_which_attempt_nothing_is_bought_again(
+    outcome: Any, error: str | None, billed: Any, is_bought: bool
+) -> None:
+    attempt = Attempt(provider="a", model="m", outcome=outcome, error=error, billed=billed)
+    call: Any = SimpleNamespace(ability="image", retry=gensdk.Retry(), attempts=[attempt])
+    assert bought(call, 0) is is_bought
+    assert not bought(call, 1)
+    for changes in ({"ability": "text"}, {"retry": AGAIN}):
+        assert not bought(SimpleNamespace(**vars(call) | changes), 0)  # type: ignore[arg-type]
+
+
+async def test_what_is_said_of_an_unknown_outcome() -> None:
+    timeout = TimedOutError("no answer", phase="attempt", billed="maybe")
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await client_of(scripted(timeout)).image("x")
+    assert caught.value.message.startswith(
+        "no answer; a:m may still finish, and bill, this image request, so it is not sent again. "
+    )
+    started = scripted(ServerError("broke", status=500), jobs=frozenset({"video"}))
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await client_of(started).video("x")
+    assert caught.value.message.startswith(
+        "broke; a:m may have started, and bill, this video job, so it is not started again. "
+    )
+    assert caught.value.status == 500
 
 
 async def test_an_answer_that_the_user_refused_is_made_again() -> None:

@@ -35,7 +35,14 @@ from gensdk.errors import (
     UnsafeURLError,
     UnsupportedFeatureError,
 )
-from gensdk.policy.retry import CAPACITY, COST, THROTTLE_COST, Tokens, repeat_download
+from gensdk.policy.retry import (
+    CAPACITY,
+    COST,
+    THROTTLE_COST,
+    Tokens,
+    passing,
+    repeat_download,
+)
 from gensdk.testing import ScriptedBackend, Step, say
 from gensdk.types import (
     Ability,
@@ -84,6 +91,7 @@ TABLE: list[tuple[str, Make, int, int]] = [
     ("cut after sending", lambda: ConnectionFailedError("x", billed="maybe"), 3, 2),
     ("stream cut before output", lambda: StreamInterruptedError("x"), 3, 2),
     ("connect timeout", lambda: TimedOutError("x", phase="connect"), 3, 3),
+    ("full queue", lambda: TimedOutError("x", phase="queue"), 1, 1),
     ("own timeout", lambda: TimedOutError("x", phase="attempt", billed="maybe"), 3, 1),
     ("silent wire", lambda: TimedOutError("x", phase="idle", billed="maybe"), 3, 1),
     ("unusable answer", lambda: InvalidResponseError("x"), 2, 1),
@@ -210,6 +218,12 @@ async def test_waits_double_and_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [attempt.delay_s for attempt in reply.attempts] == [0, *sleeps.waits]
 
 
+def test_the_usual_patience() -> None:
+    usual = gensdk.Retry()
+    assert (usual.attempts, usual.base_s, usual.max_backoff_s, usual.max_wait_s) == (3, 0.5, 8, 60)
+    assert not usual.unknown_outcome
+
+
 def test_jitter_is_wide_and_never_zero() -> None:
     retry = gensdk.Retry(base_s=1, max_backoff_s=8)
     assert retry.wait_s(ServerError("x"), 3, lambda: 0.0) == pytest.approx(0.4)
@@ -318,6 +332,7 @@ async def test_each_provider_has_its_own() -> None:
 
 def test_the_bucket() -> None:
     tokens = Tokens()
+    assert tokens.left == CAPACITY == 500
     assert (tokens.take(ServerError("x")), tokens.take(RateLimitError("x"))) == (14, 9)
     tokens.give(1000)
     assert tokens.left == CAPACITY
@@ -394,7 +409,7 @@ async def test_a_download_is_tried_as_often_as_a_request(
         raise ServerError("x", retry_after=asks)
 
     with pytest.raises(ServerError):
-        await repeat_download(fails, gensdk.Retry(attempts=tries, base_s=0))
+        await repeat_download(fails, gensdk.Retry(attempts=tries, base_s=0), Tokens())
     assert count == made
 
 
@@ -406,4 +421,61 @@ async def test_a_download_waits_exactly_as_long_as_is_accepted() -> None:
             raise fails.pop()
         return "there"
 
-    assert await repeat_download(work, gensdk.Retry(base_s=0, max_wait_s=0)) == "there"
+    retry = gensdk.Retry(base_s=0, max_wait_s=0)
+    assert await repeat_download(work, retry, Tokens()) == "there"
+
+
+async def test_an_outage_of_downloads_is_not_multiplied_either() -> None:
+    count, tokens = 0, Tokens()
+
+    async def fails() -> None:
+        nonlocal count
+        count += 1
+        raise ServerError("down")
+
+    for _ in range(100):
+        with pytest.raises(ServerError):
+            await repeat_download(fails, QUICK, tokens)
+    assert count == 100 + CAPACITY // COST
+
+
+async def test_downloads_that_work_refill_their_allowance() -> None:
+    tokens = Tokens()
+    tokens.left = 20.0
+    fails = [ServerError("x")]
+
+    async def work() -> str:
+        if fails:
+            raise fails.pop()
+        return "there"
+
+    await repeat_download(work, QUICK, tokens)
+    assert tokens.left == 20, "the price of a try that helped is given back"
+    await repeat_download(work, QUICK, tokens)
+    assert tokens.left == 21
+
+
+async def test_a_download_that_is_cancelled_while_it_waits_gives_its_allowance_back() -> None:
+    tokens = Tokens()
+
+    async def fails() -> None:
+        raise ServerError("down")
+
+    task = asyncio.create_task(repeat_download(fails, gensdk.Retry(base_s=60), tokens))
+    await until(lambda: tokens.left < CAPACITY)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert tokens.left == CAPACITY
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (ServerError("x"), True), (InvalidResponseError("x"), True),
+        (StreamInterruptedError("x"), True), (ResponseTooLargeError("x"), False),
+        (UnsafeURLError("x"), False), (AuthenticationError("x"), False),
+    ],
+)  # fmt: skip
+def test_what_passes_where_asking_costs_nothing(error: GenSDKError, again: bool) -> None:
+    assert passing(error) is again

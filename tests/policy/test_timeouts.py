@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from gensdk.errors import (
     TimedOutError,
 )
 from gensdk.policy.stream import Watch
-from gensdk.policy.timeouts import DEFAULTS
+from gensdk.policy.timeouts import DEFAULTS, NOTHING
 from gensdk.spec import Context
 from gensdk.testing import Pause, ScriptedBackend
 from gensdk.types import ABILITIES, AudioChunk, Request, TextDelta
@@ -332,6 +333,33 @@ def test_the_nearest_setting_wins() -> None:
     assert (phases.total, phases.idle, phases.connect) == (5, 1, 2)
     assert phases.attempt == DEFAULTS["text"].attempt
     assert call.over(None) is call
+
+
+USUAL: dict[str, tuple[float, ...]] = {
+    # total, attempt, connect, queue, first output, idle, poll
+    "text": (600, 300, 10, 60, 120, 60, 30),
+    "image": (900, 600, 10, 60, 300, 300, 30),
+    "speech": (600, 300, 10, 60, 60, 30, 30),
+    "music": (600, 300, 10, 60, 120, 30, 30),
+    "transcribe": (900, 600, 10, 60, 60, 30, 30),
+    "video": (1200, 900, 10, 60, 120, 30, 30),
+    "embed": (300, 120, 10, 60, 60, 30, 30),
+    "moderate": (120, 60, 10, 60, 60, 30, 30),
+}
+
+
+@pytest.mark.parametrize("ability", ABILITIES)
+def test_the_usual_clocks(ability: Any) -> None:
+    """As docs/reliability.md has them."""
+    assert astuple(Timeouts().phases(ability)) == USUAL[ability]
+
+
+def test_nothing_said_is_the_other_s_word() -> None:
+    given = Timeouts(total=5)
+    assert Timeouts().over(given) == given
+    assert NOTHING.over(given) is given
+    assert given.over(NOTHING) is given
+    assert given.over(Timeouts(total=9, idle=2)) == Timeouts(total=5, idle=2)
 
 
 @pytest.mark.parametrize("ability", ABILITIES)

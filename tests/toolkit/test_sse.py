@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gensdk.errors import ResponseTooLargeError
-from gensdk.toolkit import SSEEvent, server_sent_events
+from gensdk.toolkit import SSEEvent, server_sent_events, sse
+from gensdk.toolkit.sse import MAX_EVENT_BYTES
 
 
 async def events_of(chunks: Sequence[bytes], limit: int = 2**20) -> list[SSEEvent]:
@@ -41,6 +43,60 @@ def reference(stream: bytes) -> list[SSEEvent]:
         elif field == b"event":
             name = value
     return events
+
+
+async def test_an_error_keeps_nothing_of_what_had_come() -> None:
+    """Its traceback leads to the iterator, which may hold megabytes of an unfinished event."""
+
+    async def breaks() -> AsyncIterator[bytes]:
+        yield b"data: a\n\ndata: half of"
+        raise OSError("cut")
+
+    events: Any = server_sent_events(breaks())
+    assert await anext(events) == SSEEvent(b"a")
+    assert events._splitter._rest
+    with pytest.raises(OSError, match="cut"):
+        await anext(events)
+    assert not events._splitter._rest
+
+
+async def test_line_ends_that_are_cut_in_two() -> None:
+    chunks = [b"data: a\r", b"\ndata: b\r\n\r", b"\ndata: c\r", b"\r", b"data: d\r\n\r\n"]
+    assert await events_of(chunks) == [SSEEvent(b"a\nb"), SSEEvent(b"c"), SSEEvent(b"d")]
+
+
+async def test_a_byte_order_mark_is_none_where_a_later_chunk_begins() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert await events_of([mark + b"data: a\n\n", mark + b"data: b\n\n"]) == [SSEEvent(b"a")]
+    assert await events_of([mark[:2], mark[2:] + b"data: a\n\n"]) == [SSEEvent(b"a")]
+
+
+@pytest.mark.parametrize(("events", "turns"), [(3, 0), (4, 1), (7, 1), (8, 2)])
+async def test_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch, events: int, turns: int
+) -> None:
+    assert sse._TURN == 1024
+    monkeypatch.setattr(sse, "_TURN", 4)
+    had: list[float] = []
+
+    async def turn(seconds: float) -> None:
+        had.append(seconds)
+
+    monkeypatch.setattr("asyncio.sleep", turn)
+    assert len(await events_of([b"data: x\n\n" * events])) == events
+    assert had == [0.0] * turns
+
+
+@pytest.mark.parametrize("before", [b"", b"data: x\n\n"])
+@pytest.mark.parametrize("ends", [b"", b"\n\n"])
+@pytest.mark.parametrize("cut", [1, 4, 11, 12])
+async def test_the_cap_of_an_event_is_exact(before: bytes, ends: bytes, cut: int) -> None:
+    event = b"data: abcdef"  # twelve bytes
+    told = await events_of([before + event[:cut], event[cut:] + ends], limit=12)
+    assert len(told) == bool(ends) + bool(before)
+    with pytest.raises(ResponseTooLargeError, match="more than 11 bytes"):
+        await events_of([before + event[:cut], event[cut:] + ends], limit=11)
+    assert MAX_EVENT_BYTES == 8 * 2**20
 
 
 @pytest.mark.parametrize(

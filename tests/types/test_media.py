@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gensdk.types import URL, Media, sniff
-from gensdk.types.media import EXTENSIONS
+from gensdk.types.media import EXTENSIONS, is_empty
 from tests.support.values import PICTURE
 
 TABLE: list[tuple[bytes, str | None]] = [
@@ -254,3 +254,29 @@ def test_extensions_are_those_everybody_uses(media_type: str, extension: str) ->
 )
 def test_a_frame_has_a_bitrate_and_a_sampling_rate(third: int, is_frame: bool) -> None:
     assert (sniff(bytes((0xFF, 0xFB, third, 0))) == "audio/mpeg") is is_frame
+
+
+@pytest.mark.parametrize(
+    ("media_type", "kind"),
+    [
+        ("text/plain", "document"), ("application/pdf", "document"), ("font/woff", "other"),
+        ("model/gltf", "other"), ("video/mp4", "video"),
+    ],
+)  # fmt: skip
+def test_broad_classes(media_type: str, kind: str) -> None:
+    assert Media(data=b"??", media_type=media_type).kind == kind
+
+
+def test_bytes_are_not_shown() -> None:
+    assert "confidential" not in repr(Media(data=b"confidential"))
+
+
+@pytest.mark.parametrize(
+    ("value", "empty"),
+    [
+        (Media(data=b""), True), (Media(data=b"x"), False), (URL("https://a"), False), ("", False),
+        (URL(" "), True),
+    ],
+)  # fmt: skip
+def test_what_is_empty(value: object, empty: bool) -> None:
+    assert is_empty(value) is empty

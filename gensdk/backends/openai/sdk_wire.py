@@ -1,7 +1,8 @@
 """A wire through the caller's own ``openai`` client, for logins that only that package has.
 
 Workload identity, custom ``httpx`` auth and Azure's token providers all live in the client; its
-retries are switched off, its answers are taken as bytes, and it is never closed.
+retries are switched off, its answers are taken where they arrive, before it reads them, and it is
+never closed.
 
 Rule of the room: ``openai`` is imported inside functions, and only once a caller handed us one of
 its clients, so it is loaded already.
@@ -28,6 +29,7 @@ from gensdk.errors import (
 )
 from gensdk.toolkit import Answer, Form, KnownSecrets, Secret, StreamAnswer, tell_limits
 from gensdk.toolkit.answer import whole
+from gensdk.toolkit.content import ACCEPTED
 from gensdk.toolkit.exchange import ReceivedHeaders, masked, mind_redirect
 from gensdk.toolkit.http import MAX_BYTES
 from gensdk.toolkit.log_masks import mask_in_logs
@@ -76,6 +78,7 @@ class SDKWire:
     def __init__(self, client: openai.AsyncOpenAI, *, provider: str) -> None:
         """Take a copy of the client that shares its connections and does not retry."""
         self._client = client.with_options(max_retries=0)
+        _leave_unread(self._client)
         self._provider = provider
         self._used = KnownSecrets()
         mask_in_logs(self, "openai", "openai._base_client")
@@ -141,28 +144,22 @@ class SDKWire:
         call = getattr(self._client, method.lower())
         sent = _sent(body, form)
         sent["options"] = {
-            "headers": dict(headers) | sent.pop("headers", {}),
+            "headers": {"accept-encoding": ACCEPTED, **headers, **sent.pop("headers", {})},
             "params": dict(query),
             "timeout": httpx2.Timeout(context.read_s, connect=context.connect_s),
             "follow_redirects": False,
         }
         outcome: httpx2.Response | GenSDKError
         try:
-            if method != "DELETE":  # which the package does not stream
-                sent |= {"stream": True, "stream_cls": openai.AsyncStream[object]}
             outcome = await call(path, cast_to=httpx2.Response, **sent)
-        except openai.APIStatusError as error:
-            outcome = error.response
+        except _FailedError as failed:
+            outcome = failed.response
         except openai.OpenAIError as error:
             self._remember(getattr(error, "request", None))
             outcome = linked(self._mapped(error, context), error, self.redact)
         except _http_errors() as error:
-            # Of a failure the client reads the whole body first, and lets what breaks there pass.
-            outcome = _answered(error) or linked(
-                self._wire_error(error, {"provider": self._provider, "model": context.model}),
-                error,
-                self.redact,
-            )
+            facts = {"provider": self._provider, "model": context.model}
+            outcome = linked(self._wire_error(error, facts), error, self.redact)
         if isinstance(outcome, GenSDKError):
             raise outcome
         self._remember(outcome.request)
@@ -174,9 +171,9 @@ class SDKWire:
         received = ReceivedHeaders((n.lower(), value) for n, value in response.headers.items())
         headers = masked(received, self.redact)
         tell_limits(context.limits, headers)
-        # The client undoes the coding itself.
-        headers.pop("content-encoding", None)
-        headers.pop("content-length", None)
+        if response.is_closed:  # read, and undone, by the client
+            headers.pop("content-encoding", None)
+            headers.pop("content-length", None)
         facts = {
             "provider": self._provider,
             "model": context.model,
@@ -229,16 +226,6 @@ def _transport_errors(response: httpx2.Response) -> tuple[type[Exception], ...]:
     return (library.HTTPError, library.StreamError)
 
 
-def _answered(error: BaseException) -> httpx2.Response | None:
-    """The failure whose body the client was reading when this went wrong."""
-    link: BaseException | None = error
-    while link is not None:
-        if getattr(link, "response", None) is not None:
-            return link.response  # type: ignore[attr-defined, no-any-return]  # an HTTPStatusError
-        link = link.__context__
-    return None
-
-
 def _http_errors() -> tuple[type[Exception], ...]:
     """What the HTTP libraries raise: ``httpx2``, and ``httpx`` where it is in use."""
     libraries = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
@@ -247,15 +234,34 @@ def _http_errors() -> tuple[type[Exception], ...]:
 
 async def _bytes_of(response: httpx2.Response) -> AsyncIterator[bytes]:
     if response.is_closed:
-        # A failure: the client has read it already, or as much of it as there was.
-        try:
-            content = response.content
-        except _transport_errors(response):
-            return
-        yield content
+        yield response.content
         return
-    async for piece in response.aiter_bytes():
+    async for piece in response.aiter_raw():
         yield piece
+
+
+class _FailedError(Exception):
+    """An answer with a failure status, on its way past the client, which would read it whole."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__("the server answered with a failure")
+        self.response = response
+
+
+def _leave_unread(client: openai.AsyncOpenAI) -> None:
+    """Have every answer of this client come unread; failures as ``_FailedError``.
+
+    The package reads a failure to its end, however long that is, and undoes any coding on the way.
+    """
+    send = client._send_request  # noqa: SLF001  # where its logins have been dealt with
+
+    async def send_unread(request: httpx2.Request, *, stream: bool, **how: Any) -> httpx2.Response:
+        response = await send(request, stream=True, **how)
+        if not response.is_success:
+            raise _FailedError(response)
+        return response
+
+    client._send_request = send_unread  # type: ignore[method-assign]  # noqa: SLF001  # a copy
 
 
 def _sent(body: bytes | None, form: Form | None) -> dict[str, Any]:

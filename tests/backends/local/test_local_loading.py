@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import pytest
 from transformers.utils import logging
 
+from gensdk.backends.local import LocalBackend
 from gensdk.backends.local.job import Progress
-from gensdk.backends.local.loading import Watch, loading, require_complete
+from gensdk.backends.local.loading import Watch, loading, require_complete, turn
 from gensdk.backends.local.safety import ModelFolder
+from gensdk.backends.local.text import model as text_model
 from gensdk.errors import ModelLoadError
+from tests.support.local_calls import ask
 
 FOLDER = ModelFolder(Path("/models/one"), "llama", (), 0, 0)
 
@@ -91,6 +95,118 @@ def test_bars_of_other_threads_stay_as_they_were() -> None:
         assert len(seen) == 2, "the hook is back"
     finally:
         logging.set_tqdm_hook(previous)
+
+
+class Counted:
+    """The lock around loads, which says when somebody had to wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.waited = threading.Event()
+
+    def acquire(self, timeout: float) -> bool:
+        taken = self._lock.acquire(timeout=timeout)
+        if not taken:
+            self.waited.set()
+        return taken
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    counted = Counted()
+    monkeypatch.setattr("gensdk.backends.local.loading._LOADING", counted)
+    return counted
+
+
+def test_who_is_inside_may_enter_again_and_others_wait(lock: Counted) -> None:
+    order: list[str] = []
+
+    def other() -> None:
+        with turn(lambda: None):
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with turn(lambda: None), turn(lambda: None):
+        thread.start()
+        lock.waited.wait()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "other"]
+
+
+def test_a_load_that_fails_leaves_the_turn_to_the_next(lock: Counted) -> None:
+    with pytest.raises(UnwantedError), turn(lambda: None):
+        raise UnwantedError
+    thread = threading.Thread(target=lambda: turn(lambda: None).__enter__())
+    thread.start()
+    thread.join()
+    assert not lock.waited.is_set()
+
+
+class Held:
+    """Holds every load of a text model at its tokenizer until it may go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[Path] = []
+        self.reached, self.go = threading.Event(), threading.Event()
+        load = text_model._load_tokenizer
+
+        def held(folder: ModelFolder) -> Any:
+            self.begun.append(folder.path)
+            self.reached.set()
+            self.go.wait()
+            return load(folder)
+
+        monkeypatch.setattr(text_model, "_load_tokenizer", held)
+
+
+async def test_calls_wait_their_turn_while_another_model_loads(
+    llama: Path, chat_llama: Path, backend: LocalBackend, lock: Counted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    held = Held(monkeypatch)
+    first = asyncio.create_task(ask(backend, llama, "once", max_tokens=1))
+    await asyncio.to_thread(held.reached.wait)
+    second = asyncio.create_task(ask(backend, chat_llama, "once", max_tokens=1))
+    await asyncio.to_thread(lock.waited.wait)
+    assert held.begun == [llama], "one loads, the other waits"
+    held.go.set()
+    for one in (await first, await second):
+        assert one.usage.output_tokens == 1
+    assert held.begun == [llama, chat_llama]
+
+
+async def _prepared(backend: LocalBackend, model: Path) -> Any:
+    return await backend.prepare(str(model))
+
+
+@pytest.mark.parametrize("way", ["prepare", "call"])
+async def test_one_that_is_cancelled_while_it_waits_leaves_the_turn_free(
+    way: str, llama: Path, chat_llama: Path, backend: LocalBackend, lock: Counted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    held = Held(monkeypatch)
+    first = asyncio.create_task(ask(backend, llama, "once", max_tokens=1))
+    await asyncio.to_thread(held.reached.wait)
+    loads = {engine.thread for engine in backend._pool._engines.values()}
+    waits = ask(backend, chat_llama, "once") if way == "call" else _prepared(backend, chat_llama)
+    second = asyncio.create_task(waits)
+    await asyncio.to_thread(lock.waited.wait)
+    (waiting,) = {engine.thread for engine in backend._pool._engines.values()} - loads
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    if way == "prepare":  # what a call has begun to load is kept for the next
+        await asyncio.to_thread(waiting.join, 30)
+        assert not waiting.is_alive(), "it was given up without its turn"
+    assert held.begun == [llama], "the first one has it still"
+    held.go.set()
+    await first
+    assert (await ask(backend, chat_llama, "once", max_tokens=1)).usage.output_tokens == 1
+    assert held.begun == [llama, chat_llama]
 
 
 def test_weights_that_are_missing_are_named_and_unused_ones_may_be() -> None:
