@@ -60,17 +60,29 @@ class SyncLocalModels:
         """The models in memory or being loaded, the least recently used first."""
         return self._models.loaded()
 
-    def unload(self, model: str) -> None:
-        """Let a model finish the calls it has, then free its memory; a pin ends with it."""
-        self._thread.run(self._models.unload(model))
+    def unload(self, model: str) -> bool:
+        """Let a model finish the calls it has, then free its memory; a pin ends with it.
 
-    def pin(self, model: str) -> None:
-        """Keep a model in memory from when it is loaded, however long it is idle."""
-        self._models.pin(model)
+        Returns:
+            Whether there was anything to free: False for a model that is not in memory.
+        """
+        return self._thread.run(self._models.unload(model))
 
-    def unpin(self, model: str) -> None:
-        """Let a model go again as any other."""
-        self._models.unpin(model)
+    def pin(self, model: str) -> bool:
+        """Keep a model in memory from when it is loaded, however long it is idle.
+
+        Returns:
+            Whether it is in memory, or being loaded; False where it is kept from when it comes.
+        """
+        return self._models.pin(model)
+
+    def unpin(self, model: str) -> bool:
+        """Let a model go again as any other.
+
+        Returns:
+            Whether it was pinned.
+        """
+        return self._models.unpin(model)
 
     def estimate(self, model: str) -> Estimate:
         """What a model needs, and whether it fits now; see ``Client.local``."""

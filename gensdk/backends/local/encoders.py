@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gensdk.errors import InvalidRequestError, UnsupportedFeatureError
 
+from .calls import CallsWorker
 from .device import DeviceChoice
 from .failures import is_device_failure, is_out_of_memory
 from .job import Event, Final, Job
@@ -135,7 +136,7 @@ class _Call:
     alone: bool = False
 
 
-class EncoderWorker(Generic[CallT]):
+class EncoderWorker(CallsWorker[CallT, _Call]):
     """Serves an encoder: reads the texts of all calls in full batches."""
 
     def __init__(
@@ -159,31 +160,15 @@ class EncoderWorker(Generic[CallT]):
             finish: Job, rows in order, tokens and the numbers of texts that were cut, to the
                 call's last event.
         """
+        super().__init__(encoder.facts, limits)
         self._encoder = encoder
-        self._limits = limits
         self._kind = kind
         self._texts = texts
         self._compute = compute
         self._finish = finish
-        self._calls: dict[CallT, _Call] = {}
         self._waiting: list[_Text[CallT]] = []
         self._step_tokens = _STEP_TOKENS
         self._longest_read = 0
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._encoder.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Job) -> None:
         """Tokenize the texts of a call.
@@ -210,7 +195,7 @@ class EncoderWorker(Generic[CallT]):
 
     def drop(self, call: CallT) -> None:
         """Forget a call and the texts of it that were not read."""
-        self._calls.pop(call, None)
+        super().drop(call)
         self._waiting = [text for text in self._waiting if text.call != call]
 
     def step(self, desk: Desk[CallT]) -> None:

@@ -152,20 +152,31 @@ class ModelHost:
         """The models in memory or being loaded, the least recently used first."""
         return self._pool.statuses()
 
-    async def unload(self, model: str) -> None:
+    async def unload(self, model: str) -> bool:
         """Let a model finish the calls it has, then free its memory; a pin ends with it.
 
-        Unknown ones are ignored.
+        Returns:
+            Whether there was anything to free: False for a model that is not in memory.
         """
-        await _gone(self._pool.release(parse_model(model).base))
+        going = self._pool.release(parse_model(model).base)
+        await _gone(going)
+        return bool(going)
 
-    def pin(self, model: str) -> None:
-        """Keep a model in memory, from when it is loaded; it never makes room for another."""
-        self._pool.pin(parse_model(model).base)
+    def pin(self, model: str) -> bool:
+        """Keep a model in memory, from when it is loaded; it never makes room for another.
 
-    def unpin(self, model: str) -> None:
-        """Let a model go again when it is idle for long enough, or in the way."""
-        self._pool.unpin(parse_model(model).base)
+        Returns:
+            Whether it is in memory, or being loaded; False where it is kept from when it comes.
+        """
+        return self._pool.pin(parse_model(model).base)
+
+    def unpin(self, model: str) -> bool:
+        """Let a model go again when it is idle for long enough, or in the way.
+
+        Returns:
+            Whether it was pinned.
+        """
+        return self._pool.unpin(parse_model(model).base)
 
     async def estimate(self, model: str) -> Estimate:
         """What a model needs, and whether it fits now. Reads headers; loads nothing.
@@ -178,7 +189,8 @@ class ModelHost:
         found = await asyncio.to_thread(self._found, reference, None)
         seat = self._pool.seat_of(reference)
         if seat is not None:
-            return Estimate.of(model, seat.wish, seat.claimed, fits=True)
+            free = await asyncio.to_thread(self._pool.beside, reference, seat)
+            return Estimate.of(model, seat.wish, free, fits=True, held=seat.claimed)
         wish, free, fits = await asyncio.to_thread(self._pool.judge, found.wishes)
         return Estimate.of(model, wish, free, fits=fits)
 

@@ -122,21 +122,27 @@ class EnginePool:
             engine = self._engines.pop(reference, None)
             return [] if engine is None else [self._retire(engine)]
 
-    def pin(self, reference: ModelReference) -> None:
-        """Keep a model in memory from when it is loaded until it is unpinned or released."""
+    def pin(self, reference: ModelReference) -> bool:
+        """Keep a model in memory from when it is loaded until it is unpinned or released.
+
+        Returns whether it is there, or on its way, now.
+        """
         with self._lock:
             self._pinned.add(reference)
             if reference in self._engines:
                 self._engines[reference].rest.keep_alive_s = None
+            return reference in self._engines
 
-    def unpin(self, reference: ModelReference) -> None:
-        """Let a model go as any other."""
+    def unpin(self, reference: ModelReference) -> bool:
+        """Let a model go as any other; returns whether it was pinned."""
         with self._lock:
+            pinned = reference in self._pinned
             self._pinned.discard(reference)
             engine = self._engines.get(reference)
             if engine is not None:
                 engine.rest.keep_alive_s = self._keep_alive_s
                 engine.wake()
+            return pinned
 
     def judge(self, wishes: Sequence[Wish]) -> tuple[Wish, int | None, bool]:
         """Where a model would run, what there is for it when idle ones go, and whether it fits."""
@@ -149,6 +155,15 @@ class EnginePool:
                     return wish, room, True
             wish = wishes[0]
             return wish, self._room(wish.choice.device), False
+
+    def beside(self, reference: ModelReference, seat: Seat) -> int | None:
+        """What there is on the device of a model in memory, beside it, when idle ones go."""
+        with self._lock:
+            room = self._room(seat.device)
+            if room is None:
+                return None
+            own = self._engines.get(reference)
+            return room + sum(_claim(engine) for _, engine in self._idle(seat.device, but=own))
 
     def engine(self, reference: ModelReference) -> Engine | None:
         """What has a model in memory, or loads it."""

@@ -46,7 +46,8 @@ class Estimate:
         model: Name it was asked for by.
         weight_bytes: Its weights in the number format it would be loaded in.
         working_bytes: What one call needs beside them, at least.
-        free_bytes: What it could have on the device if idle models went; None where nobody knows.
+        free_bytes: What it could have on the device if idle models went, without what it has
+            already where it is in memory; None where nobody knows.
         fits: Whether it could be loaded now.
         device: torch name of the device.
         dtype: torch name of the number format.
@@ -70,10 +71,15 @@ class Estimate:
         return self.weight_bytes + self.working_bytes
 
     @classmethod
-    def of(cls, model: str, wish: Wish, free: int | None, *, fits: bool) -> Estimate:
-        """From where a model would run."""
+    def of(
+        cls, model: str, wish: Wish, free: int | None, *, fits: bool, held: int | None = None
+    ) -> Estimate:
+        """From where a model would run, or runs, with so many bytes ``held`` there."""
         need, choice = wish.need, wish.choice
         room = "an unknown amount is" if free is None else f"{shown(max(0, free))} are"
+        takes = f"it needs {shown(need.total)} there and {room} free for it"
+        if held is not None:
+            takes = f"it is in memory with {shown(held)} of its own, and {room} free beside it"
         return cls(
             model,
             need.weights,
@@ -82,7 +88,7 @@ class Estimate:
             fits,
             choice.device,
             choice.dtype,
-            f"{choice.reason}; it needs {shown(need.total)} there and {room} free for it",
+            f"{choice.reason}; {takes}",
             choice.quantization,
         )
 
@@ -139,17 +145,29 @@ class LocalModels:
         """The models in memory or being loaded, the least recently used first."""
         return self._host.loaded()
 
-    async def unload(self, model: str) -> None:
-        """Let a model finish the calls it has, then free its memory; a pin ends with it."""
-        await self._host.unload(self._own(model))
+    async def unload(self, model: str) -> bool:
+        """Let a model finish the calls it has, then free its memory; a pin ends with it.
 
-    def pin(self, model: str) -> None:
-        """Keep a model in memory from when it is loaded, however long it is idle."""
-        self._host.pin(self._own(model))
+        Returns:
+            Whether there was anything to free: False for a model that is not in memory.
+        """
+        return await self._host.unload(self._own(model))
 
-    def unpin(self, model: str) -> None:
-        """Let a model go again as any other."""
-        self._host.unpin(self._own(model))
+    def pin(self, model: str) -> bool:
+        """Keep a model in memory from when it is loaded, however long it is idle.
+
+        Returns:
+            Whether it is in memory, or being loaded; False where it is kept from when it comes.
+        """
+        return self._host.pin(self._own(model))
+
+    def unpin(self, model: str) -> bool:
+        """Let a model go again as any other.
+
+        Returns:
+            Whether it was pinned.
+        """
+        return self._host.unpin(self._own(model))
 
     async def estimate(self, model: str) -> Estimate:
         """What a model needs, and whether it fits now; loads nothing.

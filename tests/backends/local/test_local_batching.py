@@ -46,6 +46,7 @@ class Tray:
     def __init__(self) -> None:
         self.events: dict[int, list[Event]] = {}
         self.errors: dict[int, Exception] = {}
+        self.handed_over: list[set[int]] = []
 
     def post(self, call: int, events: Sequence[Event]) -> None:
         assert call not in self.errors, "nothing comes after the end"
@@ -58,7 +59,7 @@ class Tray:
         self.errors[call] = error
 
     def deliver(self) -> None:
-        raise AssertionError("text is handed over after the step")
+        self.handed_over.append({*self.events})
 
     def wanted(self, call: int) -> bool:
         return True

@@ -309,17 +309,24 @@ async def test_the_models_of_a_client(llama: Path, chat_llama: Path) -> None:
         told = await local.estimate(name)
         assert (told.fits, told.device) == (True, "cpu")
         assert local.loaded() == ()
+        assert told.free_bytes is not None
+        assert "it needs" in told.reason
+        assert not await local.unload(name), "it is not in memory"
+        assert not local.unpin(name)
+        assert not local.pin(name), "it will be kept from when it is loaded"
+        assert local.unpin(name)
         status = await local.prepare(name)
         assert status.model == str(llama)
-        local.pin(name)
+        assert local.pin(name)
         assert local.loaded()[0].pinned
         local.unpin(str(llama))
         assert not local.loaded()[0].pinned
         again = await local.estimate(name)
         assert again.fits
+        assert "it is in memory with" in again.reason
         await client.text(PROMPT, model=name, max_tokens=1)
         assert local.loaded()[0].answered == 1
-        await local.unload(name)
+        assert await local.unload(name)
         assert local.loaded() == ()
         stages = [progress.stage async for progress in local.prepare(str(chat_llama))]
         assert stages[-1] == "load"
@@ -328,18 +335,45 @@ async def test_the_models_of_a_client(llama: Path, chat_llama: Path) -> None:
         _ = client.local
 
 
+async def test_what_a_model_has_is_not_free(
+    llama: Path, chat_llama: Path, make_backend: Callable[..., LocalBackend]
+) -> None:
+    """Both the budget's rest and what an idle neighbour could give up count, its own share not."""
+    need = (await make_backend().estimate(str(llama))).total_bytes
+    backend = make_backend(memory_budget=20 * need)
+
+    async def free() -> int:
+        told = await backend.estimate(str(llama))
+        assert told.fits
+        assert told.free_bytes is not None
+        return told.free_bytes
+
+    before = await free()
+    assert before == 20 * need
+    await backend.preload(str(llama))
+    (own,) = backend.loaded()
+    alone = await free()
+    assert before - alone == own.memory_bytes
+    await backend.preload(str(chat_llama))
+    assert await free() == alone
+    backend.pin(str(chat_llama))
+    other = next(one for one in backend.loaded() if one.pinned)
+    assert alone - await free() == other.memory_bytes
+
+
 def test_the_models_of_a_client_without_await(llama: Path, chat_llama: Path) -> None:
     with gensdk.SyncClient() as client:
         name = f"local:{llama}"
         assert client.local.estimate(name).fits
         assert client.local.loaded() == ()
         assert client.local.prepare(name).wait().model == str(llama)
-        client.local.pin(name)
+        assert client.local.pin(name)
         assert client.local.loaded()[0].pinned
-        client.local.unpin(name)
+        assert client.local.unpin(name)
         client.text(PROMPT, model=name, max_tokens=1)
         assert client.local.loaded()[0].answered == 1
-        client.local.unload(name)
+        assert client.local.unload(name)
+        assert not client.local.unload(name)
         assert client.local.loaded() == ()
         assert [progress.stage for progress in client.local.prepare(str(chat_llama))][-1] == "load"
         for _ in client.local.prepare(name):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gensdk.errors import ContentBlockedError, OutOfMemoryError, UnsupportedFeatureError
 
+from ..calls import SharedRuns
 from ..diffusion.geometry import shown
 from ..diffusion.memory import TILED, free_bytes, picture_bytes, save_memory
 from ..diffusion.pipeline import LoadedPipeline
-from ..failures import is_device_failure, is_out_of_memory
+from ..failures import is_out_of_memory
 from ..notes import Note
 from ..pictures import encode
-from ..worker import Desk, NobodyWaitsError, WorkerFacts, WorkerLimits
+from ..worker import Desk, NobodyWaitsError, WorkerLimits
 from .job import ImageJob, Painted, PictureDone, Preview
 from .modes import Modes
 from .plan import Plan, Shape, planned
@@ -55,33 +57,17 @@ class _Place(Generic[CallT]):
     row: Row
 
 
-class ImageWorker(Generic[CallT]):
+class ImageWorker(SharedRuns[CallT, _Call]):
     """A pipeline and the calls for it. Never two runs at once: pipelines keep state of a run."""
 
     def __init__(self, model: LoadedPipeline, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(model.facts, limits)
         self._model = model
-        self._limits = limits
         self._modes = Modes(model.pipe)
-        self._calls: dict[CallT, _Call] = {}
         self._most_pixels: float = math.inf
         self._tried: list[_Place[CallT]] = []
         self._reliefs = 0
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._model.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Any) -> None:
         """Check a call against the model; it takes part from the next run on."""
@@ -91,10 +77,6 @@ class ImageWorker(Generic[CallT]):
                 provider="local",
             )
         self._calls[call] = _Call(job, planned(self._model, self._modes, job))
-
-    def drop(self, call: CallT) -> None:
-        """Forget a call."""
-        self._calls.pop(call, None)
 
     def step(self, desk: Desk[CallT]) -> None:
         """Paint as many pictures as fit into one run, for the oldest call and those like it."""
@@ -112,7 +94,8 @@ class ImageWorker(Generic[CallT]):
             if is_out_of_memory(error) and self._reliefs < _RELIEFS:
                 raise
             self._reliefs = 0
-            self._failed(desk, group, error)
+            calls = list(dict.fromkeys(place.call for place in group))
+            self._failed(desk, calls, error, partial(_too_large, group[0].row.plan.shape))
             return
         self._reliefs = 0
         for place, picture in zip(group, painted, strict=True):
@@ -235,21 +218,6 @@ class ImageWorker(Generic[CallT]):
                     categories=("nsfw",),
                 ),
             )
-
-    def _failed(self, desk: Desk[CallT], group: Sequence[_Place[CallT]], error: Exception) -> None:
-        """End the call whose run failed; of several, each is tried alone first."""
-        calls = list(dict.fromkeys(place.call for place in group))
-        if len(calls) > 1 and not is_device_failure(error):
-            for call in calls:
-                self._calls[call].alone = True
-            return
-        self.drop(calls[0])
-        if is_out_of_memory(error):
-            short = _too_large(group[0].row.plan.shape, str(error))
-            short.__cause__ = error
-            desk.fail(calls[0], short)
-            return
-        desk.fail(calls[0], error)
 
     def _result(self, state: _Call) -> Painted:
         job, plan = state.job, state.plan

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..calls import CallsWorker
 from ..failures import is_device_failure, is_out_of_memory
 from ..job import Job
 from ..text.sampling import no_numbers
-from ..worker import Desk, WorkerFacts, WorkerLimits
+from ..worker import Desk, WorkerLimits
 from .model import MaskedModel
 from .plan import MaskedPlan
 
@@ -28,41 +29,21 @@ _Line = tuple[tuple[int, ...], int]
 """Tokens of a text, and the gap to look at."""
 
 
-class MaskedWorker(Generic[CallT]):
+class MaskedWorker(CallsWorker[CallT, MaskedPlan]):
     """Serves a masked language model."""
 
     def __init__(self, model: MaskedModel, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(model.encoder.facts, limits)
         self._model = model
-        self._limits = limits
-        self._calls: dict[CallT, MaskedPlan] = {}
         room = _PASS_BYTES if limits.memory_bytes is None else limits.memory_bytes // 2
         bound = min(room, _PASS_BYTES) // (4 * model.vocabulary)
         self._pass_tokens = max(1, min(_PASS_TOKENS, bound))
         self._texts_read = self._tokens_read = 0
 
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._model.encoder.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
-
     def admit(self, call: CallT, job: Job) -> None:
         """Tokenize a call's text and find its gaps."""
         self._calls[call] = MaskedPlan(self._model, job)
-
-    def drop(self, call: CallT) -> None:
-        """Forget a call."""
-        self._calls.pop(call, None)
 
     def step(self, desk: Desk[CallT]) -> None:
         """Fill one gap of every text."""

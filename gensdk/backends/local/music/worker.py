@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gensdk.errors import LocalError, OutOfMemoryError, UnsupportedFeatureError
 from gensdk.toolkit.sound import encode, sound_of
 
+from ..calls import SharedRuns
 from ..diffusion.memory import free_bytes, most_bytes
-from ..failures import is_device_failure, is_out_of_memory
+from ..failures import is_out_of_memory
 from ..job import Progress
-from ..worker import Desk, NobodyWaitsError, WorkerFacts, WorkerLimits
+from ..worker import Desk, NobodyWaitsError, WorkerLimits
 from .job import Composed, MusicJob
 from .plan import Instrument, Part, Plan
 
@@ -39,32 +40,16 @@ class _Call:
     alone: bool = False
 
 
-class MusicWorker(Generic[CallT]):
+class MusicWorker(SharedRuns[CallT, _Call]):
     """A model that makes music, and the calls for it."""
 
     def __init__(self, instrument: Instrument, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(instrument.facts, limits)
         self._instrument = instrument
-        self._limits = limits
-        self._calls: dict[CallT, _Call] = {}
         self._most = _MOST_TOGETHER
         self._tried = 0
         self._can_shrink = True
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._instrument.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Any) -> None:
         """Check a call against the model; its turn comes."""
@@ -74,10 +59,6 @@ class MusicWorker(Generic[CallT]):
             )
         plan = self._instrument.plan(job)
         self._calls[call] = _Call(job, plan, alone=job.seeded or plan.shape is None)
-
-    def drop(self, call: CallT) -> None:
-        """Forget a call."""
-        self._calls.pop(call, None)
 
     def step(self, desk: Desk[CallT]) -> None:
         """Make the piece of the oldest call, and with it those that can share its run."""
@@ -93,7 +74,7 @@ class MusicWorker(Generic[CallT]):
         except Exception as error:  # what it means depends on whose fault it is
             if is_out_of_memory(error) and self._can_shrink:
                 raise
-            self._failed(desk, group, error)
+            self._failed(desk, group, error, _too_long)
             return
         self._can_shrink = True
         for call, samples in zip(group, pieces, strict=True):
@@ -182,20 +163,6 @@ class MusicWorker(Generic[CallT]):
             notes=plan.notes,
             details=tuple((name, value) for name, value in details.items() if value is not None),
         )
-
-    def _failed(self, desk: Desk[CallT], group: Sequence[CallT], error: Exception) -> None:
-        """End the call whose run failed; of several, each is tried alone first."""
-        if len(group) > 1 and not is_device_failure(error):
-            for call in group:
-                self._calls[call].alone = True
-            return
-        self.drop(group[0])
-        if is_out_of_memory(error):
-            short = _too_long(str(error))
-            short.__cause__ = error
-            desk.fail(group[0], short)
-            return
-        desk.fail(group[0], error)
 
 
 def _too_long(reason: str) -> OutOfMemoryError:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from ..failures import is_device_failure, is_out_of_memory
+from ..calls import CallsWorker
+from ..failures import is_out_of_memory
 from ..job import Job
+from ..relief import RowLimit, attempt
 from ..text.choosing import choose
 from ..text.row import Row
-from ..worker import Desk, WorkerFacts, WorkerLimits
+from ..worker import Desk, WorkerLimits
 from .batches import Batch, Begun, OwnBatch, SharedBatch, begin, encode
 from .model import Seq2SeqModel
 from .plan import Seq2SeqPlan
@@ -30,9 +32,6 @@ READ_TOKENS = 1024
 
 _PASSES_AT_FIRST = 3
 """Passes in one step while more calls wait than run: a fuller batch is worth a short stall."""
-
-_ROWS = 256
-_STEPS_TO_RECOVER = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -61,37 +60,19 @@ class _Group(Generic[CallT]):
     lines: list[_Line[CallT]]
 
 
-class Seq2SeqWorker(Generic[CallT]):
+class Seq2SeqWorker(CallsWorker[CallT, Seq2SeqPlan]):
     """Serves an encoder-decoder model."""
 
     def __init__(self, model: Seq2SeqModel, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(model.text.facts, limits)
         self._model = model
-        self._limits = limits
-        self._calls: dict[CallT, Seq2SeqPlan] = {}
         self._waiting: list[_Waiting[CallT]] = []
         self._shared = SharedBatch(model) if model.positions is not None else None
         self._groups: list[_Group[CallT]] = []
-        self._most_rows = _ROWS
-        self._steps = 0
+        self._limit = RowLimit()
         self._served: tuple[CallT, ...] = ()
         self._tried = 0
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        text = self._model.text
-        return WorkerFacts(text.device, text.dtype, text.parameters, text.weight_bytes)
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Job) -> None:
         """Tokenize a call's prompt and put it in line to be read."""
@@ -104,17 +85,15 @@ class Seq2SeqWorker(Generic[CallT]):
     def drop(self, call: CallT) -> None:
         """Forget a call; its rows leave their batch."""
         self._mend()
-        self._calls.pop(call, None)
+        super().drop(call)
         self._waiting = [waiting for waiting in self._waiting if waiting.call != call]
         self._sweep()
         if not self._calls:
-            self._most_rows = _ROWS
+            self._limit.reset()
 
     def step(self, desk: Desk[CallT]) -> None:
         """Let every running row choose a token, then read prompts."""
-        self._steps += 1
-        if self._most_rows < _ROWS and self._steps % _STEPS_TO_RECOVER == 0:
-            self._most_rows += 1
+        self._limit.step()
         for group in list(self._groups):
             self._attempt(desk, partial(self._decode, desk, group))
         for _ in range(_PASSES_AT_FIRST if len(self._waiting) > self._running else 1):
@@ -125,8 +104,8 @@ class Seq2SeqWorker(Generic[CallT]):
         if self._mend():
             return True
         lines = [line for group in self._groups for line in group.lines]
-        self._most_rows = max(1, (len(lines) or self._tried) // 2)
-        young = lines[self._most_rows :]
+        self._limit.halve(len(lines) or self._tried)
+        young = lines[self._limit.most :]
         self._again(young)
         self._sweep(young)
         return True
@@ -138,17 +117,14 @@ class Seq2SeqWorker(Generic[CallT]):
 
     def _attempt(self, desk: Desk[CallT], work: Callable[[], None]) -> None:
         """Do a part of a step; what fails in it ends the calls it served, and no others."""
-        if not any(map(desk.wanted, self._calls)):
-            return
-        try:
-            work()
-        except Exception as error:
-            if is_device_failure(error) or (is_out_of_memory(error) and self._tried > 1):
-                raise
-            for call in self._served:
-                if call in self._calls:
-                    self.drop(call)
-                    desk.fail(call, error)
+        attempt(
+            desk,
+            work,
+            active=self._calls,
+            served=lambda: self._served,
+            drop=self.drop,
+            hopeless=lambda: self._tried <= 1,
+        )
 
     def _use(self, calls: Iterable[CallT]) -> None:
         """Say whose adapter each row of the next pass has."""
@@ -199,7 +175,7 @@ class Seq2SeqWorker(Generic[CallT]):
         rows, longest = self._running, 0
         for waiting in self._waiting:
             rows += len(waiting.lines)
-            if rows > self._most_rows and rows > len(waiting.lines):
+            if rows > self._limit.most and rows > len(waiting.lines):
                 break  # whoever came first goes first
             longest = max(longest, len(waiting.prompt))
             if found and (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from gensdk.errors import (
     InvalidRequestError,
@@ -15,9 +15,10 @@ from gensdk.errors import (
 )
 from gensdk.toolkit.sound import Sound, require_format, sound_of, written_rate
 
+from ..calls import CallsWorker
 from ..failures import is_out_of_memory
 from ..notes import Note
-from ..worker import Desk, NobodyWaitsError, WorkerFacts, WorkerLimits
+from ..worker import Desk, NobodyWaitsError, WorkerLimits
 from .job import Sentence, SpeechJob, Spoken
 from .sentences import Piece, is_speakable, pieces
 from .speaker import Manner, Reading, Speaker
@@ -53,30 +54,14 @@ class _Call:
     lost: str = ""
 
 
-class SpeechWorker(Generic[CallT]):
-    """A model that speaks, and the calls for it."""
+class SpeechWorker(CallsWorker[CallT, _Call]):
+    """A model that speaks, and the calls for it, in the order of their turns."""
 
     def __init__(self, speaker: Speaker, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(speaker.facts, limits)
         self._speaker = speaker
-        self._limits = limits
-        self._calls: dict[CallT, _Call] = {}  # in the order of their turns
         self._relieved = False
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._speaker.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, the one whose turn it is first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Any) -> None:
         """Check a call against the model and read its first sentence.
@@ -103,10 +88,6 @@ class SpeechWorker(Generic[CallT]):
             )
         self._calls[call] = state
 
-    def drop(self, call: CallT) -> None:
-        """Forget a call."""
-        self._calls.pop(call, None)
-
     def step(self, desk: Desk[CallT]) -> None:
         """Have the next sentence spoken of the call whose turn it is."""
         call = next((call for call in self._calls if desk.wanted(call)), None)
@@ -121,8 +102,7 @@ class SpeechWorker(Generic[CallT]):
         except Exception as error:  # the desk decides what it means
             if is_out_of_memory(error) and not self._relieved:
                 raise
-            self.drop(call)
-            desk.fail(call, _too_large(error) if is_out_of_memory(error) else error)
+            self._end(desk, call, error, _too_large)
             return
         self._relieved = False
         self._calls[call] = self._calls.pop(call)  # the others first
@@ -223,9 +203,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…")
 
 
-def _too_large(error: Exception) -> OutOfMemoryError:
-    short = OutOfMemoryError(
-        f"the sentence needs more memory than there is; write shorter ones: {error}"
+def _too_large(reason: str) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        f"the sentence needs more memory than there is; write shorter ones: {reason}"
     )
-    short.__cause__ = error
-    return short

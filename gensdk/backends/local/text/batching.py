@@ -12,10 +12,13 @@ with what they have said so far, and go on where they were.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..failures import is_device_failure, is_out_of_memory
-from ..worker import Desk, WorkerFacts, WorkerLimits
+from ..calls import CallsWorker
+from ..failures import is_out_of_memory
+from ..relief import RowLimit, attempt
+from ..worker import Desk, WorkerLimits
 from .choosing import choose
 from .job import TextJob
 from .lines import WORTH_SHARING, Line, Waiting, gains
@@ -40,50 +43,32 @@ _PASSES_AT_FIRST = 3
 """Times that many, while more calls wait than run: a fuller batch is worth a short stall."""
 
 _PREFIX_BYTES = 256 * 2**20
-_ROWS = 256
-_STEPS_TO_RECOVER = 64
 
 
-class BatchScheduler(Generic[CallT]):
+class BatchScheduler(CallsWorker[CallT, Plan]):
     """Serves a model whose cache is plain keys and values."""
 
     def __init__(self, model: LoadedModel, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(model.facts, limits)
         self._model = model
-        self._limits = limits
         self._asks = pass_facts(model.network)
-        self._calls: dict[CallT, Plan] = {}
         self._lines: list[Line[CallT]] = []
         self._waiting: list[Waiting[CallT]] = []
         self._slots = Slots()
         quarter = None if limits.memory_bytes is None else limits.memory_bytes // 4
         self._store = PrefixStore(_PREFIX_BYTES if quarter is None else quarter)
-        self._most_rows = _ROWS
-        self._steps = 0
+        self._limit = RowLimit()
+        self._ahead = True
         self._served: tuple[CallT, ...] = ()
         self.tokens_read = 0
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        model = self._model
-        return WorkerFacts(model.device, model.dtype, model.parameters, model.weight_bytes)
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: TextJob) -> None:
         """Tokenize a call's prompt and put it in line to be read."""
         self._enter(call, Plan(self._model, job), job.lookup)
 
     def _enter(self, call: CallT, plan: Plan, lookup: int) -> None:
+        self._ahead = self._ahead or not self._calls
         self._calls[call] = plan
         self._model.adapters.tidy({other.adapter for other in self._calls.values()})
         lines = [Line(call, row, list(plan.ids), plan.adapter) for row in plan.rows]
@@ -94,40 +79,38 @@ class BatchScheduler(Generic[CallT]):
     def drop(self, call: CallT) -> None:
         """Forget a call; its rows leave the batch."""
         self._mend()
-        self._calls.pop(call, None)
+        super().drop(call)
         self._waiting = [waiting for waiting in self._waiting if waiting.call != call]
         self._leave([line for line in self._lines if line.call == call])
         if not self._calls:
-            self._most_rows = _ROWS
+            self._limit.reset()
 
     def step(self, desk: Desk[CallT]) -> None:
         """Let every running row choose a token, then read prompts."""
-        self._recover()
+        self._limit.step()
         for work in (self._decode, self._read):
-            if not self._wanted(desk):
-                return
-            try:
-                work(desk)
-            except Exception as error:
-                short = is_out_of_memory(error)
-                if is_device_failure(error) or (short and not self._hopeless()):
-                    raise
-                for call in self._served:
-                    if call in self._calls:
-                        self.drop(call)
-                        desk.fail(call, error)
+            attempt(
+                desk,
+                partial(work, desk),
+                active=self._calls,
+                served=lambda: self._served,
+                drop=self.drop,
+                hopeless=self._hopeless,
+            )
 
     def shrink(self) -> bool:
         """Give up stored beginnings, then the younger half of the rows, to be read again later."""
         held = self._store.memory_bytes or any(waiting.parts for waiting in self._waiting)
+        held = held or self._slots.coming
+        self._ahead, self._slots.coming = False, 0
         self._store.clear()
         for waiting in self._waiting:
             waiting.restart()
         mended = self._mend()
         if held or mended:
             return True
-        self._most_rows = max(1, (len(self._lines) or len(self._served)) // 2)
-        young = self._lines[self._most_rows :]
+        self._limit.halve(len(self._lines) or len(self._served))
+        young = self._lines[self._limit.most :]
         self._leave(young)
         self._read_again(young)
         return True
@@ -156,12 +139,7 @@ class BatchScheduler(Generic[CallT]):
         kept = self._store.memory_bytes or any(waiting.parts for waiting in self._waiting)
         running = {line.call for line in self._lines}
         rows = len(self._lines) + sum(call not in running for call in self._served)
-        return not kept and rows <= 1 and self._slots.sound
-
-    def _recover(self) -> None:
-        self._steps += 1
-        if self._most_rows < _ROWS and self._steps % _STEPS_TO_RECOVER == 0:
-            self._most_rows += 1
+        return not kept and rows <= 1 and self._slots.sound and not self._slots.coming
 
     # -------------------------------------------------------------------------- running rows
     def _decode(self, desk: Desk[CallT]) -> None:
@@ -177,6 +155,11 @@ class BatchScheduler(Generic[CallT]):
             choose(desk, self._calls, self._lines, scores[:, -1])
             self._slots.advance()  # only now: without memory to choose, the pass is made again
         self._leave([line for line in self._lines if self._is_over(line)])
+
+    def _expect(self) -> None:
+        """Tell the buffer how many rows wait, so that it grows once for all of them."""
+        waiting = sum(len(waiting.lines) for waiting in self._waiting) if self._ahead else 0
+        self._slots.coming = max(0, min(waiting, self._limit.most - len(self._lines)))
 
     def _is_over(self, line: Line[CallT]) -> bool:
         return line.row.finish_reason is not None or line.call not in self._calls
@@ -237,6 +220,7 @@ class BatchScheduler(Generic[CallT]):
                     self._lines[number] = self._lines[-1]
                     self._lines.pop()
             if gone:
+                self._expect()
                 self._slots.give_back()
         except Exception as error:
             if not is_out_of_memory(error):
@@ -251,6 +235,7 @@ class BatchScheduler(Generic[CallT]):
         while (
             budget > 0 and self._wanted(desk) and (group := self._group(min(budget, READ_TOKENS)))
         ):
+            desk.deliver()  # what was said so far need not wait for this pass
             self._served = tuple(waiting.call for waiting in group)
             part = min(budget, READ_TOKENS)
             pieces = [Piece(w.ids[w.done : w.done + part], w.done) for w in group]
@@ -273,7 +258,7 @@ class BatchScheduler(Generic[CallT]):
 
     def _group(self, budget: int) -> list[Waiting[CallT]]:
         """The texts of the next pass: short ones with the same beginning, or part of a long one."""
-        if len(self._lines) >= self._most_rows:
+        if len(self._lines) >= self._limit.most:
             return []
         short = [w for w in self._waiting if self._look_up(w).left <= READ_TOKENS and not w.parts]
         long = next((w for w in self._waiting if w.left > READ_TOKENS or w.parts), None)
@@ -293,7 +278,7 @@ class BatchScheduler(Generic[CallT]):
                 and waiting.adapter == group[0].adapter
                 and not waiting.alone
             )
-            fits = rows + len(waiting.lines) <= max(self._most_rows, len(waiting.lines))
+            fits = rows + len(waiting.lines) <= max(self._limit.most, len(waiting.lines))
             if not fits:
                 break  # whoever came first goes first
             if alike and size + waiting.left <= budget:
@@ -317,6 +302,7 @@ class BatchScheduler(Generic[CallT]):
         lines = [line for waiting in group for line in waiting.lines]
         counts = torch.tensor([len(waiting.lines) for waiting in group], device=scores.device)
         choose(desk, self._calls, lines, scores.repeat_interleave(counts, dim=0))
+        self._expect()
         self._waiting = [waiting for waiting in self._waiting if waiting not in group]
         for number, waiting in enumerate(group):
             left = [line for line in waiting.lines if not self._is_over(line)]

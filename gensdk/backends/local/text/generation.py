@@ -34,15 +34,19 @@ class Generation:
             ContextLengthError: The prompt leaves no room for an answer.
             InvalidRequestError: The request does not fit this model.
         """
-        from transformers import DynamicCache
-
         self._model = model
         self._plan = Plan(model, job, guesses=False)
         self._batch = list(self._plan.rows)
-        self._cache: Any = DynamicCache(config=model.network.config)
+        self._texts = [list(self._plan.ids) for _ in self._batch]
+        self._taking = False
+        self._begin()
+
+    def _begin(self) -> None:
+        from transformers import DynamicCache
+
+        self._cache: Any = DynamicCache(config=self._model.network.config)
         self._plain = _is_plain(self._cache)
         self._read = 0
-        self._last: list[int] = []
 
     @property
     def finished(self) -> bool:
@@ -58,29 +62,28 @@ class Generation:
         """Read the next part of the prompt, or let every running row choose one more token."""
         import torch
 
-        if self._read < len(self._plan.ids):
-            scores = self._prefill()
-        else:
-            ids = torch.tensor(self._last, device=self._model.device).unsqueeze(-1)
-            scores = self._forward(ids)
-        return [] if scores is None else self._advance(scores)
-
-    def _prefill(self) -> Tensor | None:
-        """Read more of the prompt; scores for every row once it is read, None before."""
-        import torch
-
-        ids, count = self._plan.ids, len(self._plan.rows)
-        end = min(len(ids), self._read + PREFILL_TOKENS) if self._plain else len(ids)
-        part = torch.tensor([ids[self._read : end]], device=self._model.device)
-        if not self._plain:
-            part = part.expand(count, -1)
-        scores = self._forward(part)
+        if self._plain:
+            self._forget_ended()
+        whole = len(self._texts[0])
+        end = min(whole, self._read + PREFILL_TOKENS) if self._plain else whole
+        together = self._plain and whole == len(self._plan.ids)  # the rows have said nothing yet
+        texts = self._texts[:1] if together else self._texts
+        ids = torch.tensor([text[self._read : end] for text in texts], device=self._model.device)
+        scores = self._forward(ids)
         self._read = end
-        if end < len(ids):
-            return None
-        if self._plain and count > 1:
-            self._cache.batch_repeat_interleave(count)
-        return scores.expand(count, -1)
+        if end < whole:
+            return []
+        if together and len(self._batch) > 1:
+            self._cache.batch_repeat_interleave(len(self._batch))
+        return self._advance(scores.expand(len(self._batch), -1))
+
+    def restart(self) -> bool:
+        """Free the memory, to read again what was said; False where a token is half taken."""
+        if self._taking:
+            return False
+        self._running_only()
+        self._begin()
+        return True
 
     def _forward(self, ids: Tensor) -> Tensor:
         """Scores of the last position, float32 ``[rows, vocabulary]``."""
@@ -95,24 +98,30 @@ class Generation:
     def _advance(self, scores: Tensor) -> list[Event]:
         tokens = sample(scores, [row.sampler for row in self._batch])
         events: list[Event] = []
-        for row, token, raw in zip(self._batch, tokens, scores, strict=True):
+        self._taking = True
+        for row, text, token, raw in zip(self._batch, self._texts, tokens, scores, strict=True):
+            text.append(token)
             if row.finish_reason is None:
                 events += row.push(token, raw, self._plan.limit)
-        if self.finished:
-            return [*events, self._plan.ended()]
-        self._last = self._keep_running(tokens)
-        return events
+        self._taking = False
+        return [*events, self._plan.ended()] if self.finished else events
 
-    def _keep_running(self, tokens: list[int]) -> list[int]:
-        """Take rows that ended out of the batch, where the cache can; return the tokens left."""
+    def _forget_ended(self) -> None:
+        """Take rows that ended out of the batch."""
         import torch
 
+        kept = self._running_only()
+        if kept is not None:
+            self._cache.batch_select_indices(torch.tensor(kept, device=self._model.device))
+
+    def _running_only(self) -> list[int] | None:
+        """Keep the rows that go on; their numbers of before, None where all do."""
         kept = [n for n, row in enumerate(self._batch) if row.finish_reason is None]
-        if not self._plain or len(kept) == len(self._batch):
-            return tokens
+        if len(kept) == len(self._batch):
+            return None
         self._batch = [self._batch[n] for n in kept]
-        self._cache.batch_select_indices(torch.tensor(kept, device=self._model.device))
-        return [tokens[n] for n in kept]
+        self._texts = [self._texts[n] for n in kept]
+        return kept
 
 
 def is_batchable(model: LoadedModel) -> bool:

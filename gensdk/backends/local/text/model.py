@@ -12,7 +12,7 @@ from ..device import DeviceChoice
 from ..loading import Check, loading
 from ..networks import CLOSED, attention_for, load_network, read_config
 from ..safety import ModelFolder
-from ..worker import Worker, WorkerLimits
+from ..worker import Worker, WorkerFacts, WorkerLimits
 from .adapters import Adapters
 from .chat import require_control_tokens
 from .sampling import SamplingDefaults
@@ -59,6 +59,11 @@ class LoadedModel:
     weight_bytes: int
     adapters: Adapters
     grammar_tokenizer: Any = None
+
+    @property
+    def facts(self) -> WorkerFacts:
+        """What a worker tells of it."""
+        return WorkerFacts(self.device, self.dtype, self.parameters, self.weight_bytes)
 
 
 def load(

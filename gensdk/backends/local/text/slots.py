@@ -5,6 +5,9 @@ columns before the common end, and the columns to its left are masked. So one st
 column for all rows, joining is a copy, leaving moves the last row into the gap, and when the
 longest row leaves, the columns only it needed are given up without copying anything. The buffer
 doubles when it is full and halves when three quarters of it are unused.
+
+New memory is not cleared: a processor hands it out page by page as it is first written, and that
+costs more than the numbers in it. Only what a mask hides is set to zero, since it must be a number.
 """
 
 from __future__ import annotations
@@ -84,6 +87,7 @@ class Slots:
         start: First column in use.
         end: Column the next step writes.
         sound: Whether all layers have the same shape; not so after memory ran out in between.
+        coming: Rows that are about to join: room is made for all of them at once.
         layers: The buffers.
     """
 
@@ -92,6 +96,7 @@ class Slots:
         self.lengths: list[int] = []
         self.start = self.end = 0
         self.sound = True
+        self.coming = 0
         self.layers: list[SlotLayer] = []
         self._cache: Any = None
 
@@ -116,30 +121,28 @@ class Slots:
     def join(self, parts: KeysValues) -> int:
         """Copy a row in; returns its number."""
         length = parts[0][0].shape[-2]
+        self.coming = max(0, self.coming - 1)
         self._make_room(parts, len(self.lengths) + 1, max(self.width, length))
-        row = len(self.lengths)
-        columns = slice(self.end - length, self.end)
+        row, first = len(self.lengths), self.end - length
         for layer, (keys, values) in zip(self.layers, parts, strict=True):
-            layer.keys[row, :, columns] = keys[0]
-            layer.values[row, :, columns] = values[0]
+            for buffer, own in ((layer.keys, keys), (layer.values, values)):
+                buffer[row, :, first : self.end] = own[0]
+                buffer[row, :, self.start : first] = 0
+                buffer[:row, :, first : self.start] = 0
         self.lengths.append(length)
-        self.start = min(self.start, self.end - length)
+        self.start = min(self.start, first)
         return row
 
     def leave(self, row: int) -> None:
-        """Forget a row; the last one takes its number.
-
-        What no row uses is zero at all times: a mask hides numbers, but not what is no number.
-        """
+        """Forget a row; the last one takes its number."""
         last = len(self.lengths) - 1
         used = slice(self.start, self.end)
-        self.sound = False
-        for layer in self.layers:
-            for buffer in (layer.keys, layer.values):
-                if row != last:
+        if row != last:
+            self.sound = False
+            for layer in self.layers:
+                for buffer in (layer.keys, layer.values):
                     buffer[row, :, used] = buffer[last, :, used]
-                buffer[last, :, used] = 0
-        self.sound = True
+            self.sound = True
         self.lengths[row] = self.lengths[last]
         self.lengths.pop()
         if self.lengths:
@@ -150,7 +153,7 @@ class Slots:
     def clear(self) -> None:
         """Forget every row and free the memory."""
         self.lengths, self.layers, self._cache = [], [], None
-        self.start = self.end = 0
+        self.start = self.end = self.coming = 0
         self.sound = True
 
     def make_room_for_step(self, columns: int = 1) -> None:
@@ -165,18 +168,20 @@ class Slots:
 
     def give_back(self) -> None:
         """Halve the buffer where three quarters of its rows are unused."""
-        if self.layers and len(self.lengths) * 4 < self.layers[0].keys.shape[0]:
-            rows = 2 * _doubled(len(self.lengths))  # not the least: one more must not move it again
+        rows = len(self.lengths) + self.coming
+        if self.layers and rows * 4 < self.layers[0].keys.shape[0]:
+            rows = 2 * _doubled(rows)  # not the least: one more must not move it again
             self._rebuild(rows, self._columns_for(self.width + 1))
 
     def _make_room(self, parts: KeysValues, rows: int, width: int) -> None:
+        wanted = _doubled(rows + self.coming)
         if not self.layers:
             columns = self._columns_for(width + 1)
             self.layers = [
                 _layer_class()(
                     self,
-                    keys.new_zeros((_doubled(rows), keys.shape[1], columns, keys.shape[3])),
-                    values.new_zeros((_doubled(rows), values.shape[1], columns, values.shape[3])),
+                    keys.new_empty((wanted, keys.shape[1], columns, keys.shape[3])),
+                    values.new_empty((wanted, values.shape[1], columns, values.shape[3])),
                 )
                 for keys, values in parts
             ]
@@ -186,7 +191,7 @@ class Slots:
         if rows > held_rows or width > self.end:
             fits = width < held_columns
             columns = held_columns if fits else self._columns_for(width + 1)
-            self._rebuild(max(held_rows, _doubled(rows)), columns, width)
+            self._rebuild(held_rows if rows <= held_rows else wanted, columns, width)
 
     def _rebuild(self, rows: int, columns: int, width: int | None = None) -> None:
         """Move everything into buffers of another size, with ``width`` columns before the end."""
@@ -200,7 +205,7 @@ class Slots:
         self.sound = True
 
     def _moved(self, old: Tensor, rows: int, columns: int, end: int, count: int) -> Tensor:
-        new = old.new_zeros((rows, old.shape[1], columns, old.shape[3]))
+        new = old.new_empty((rows, old.shape[1], columns, old.shape[3]))
         new[:count, :, end - self.width : end] = old[:count, :, self.start : self.end]
         return new
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from gensdk.errors import InvalidRequestError, OutOfMemoryError, UnsupportedFeatureError
 from gensdk.toolkit.hearing import decode
 
-from ..failures import is_device_failure, is_out_of_memory
+from ..calls import SharedRuns
+from ..failures import is_out_of_memory
 from ..job import Progress
-from ..worker import Desk, NobodyWaitsError, WorkerFacts, WorkerLimits
+from ..worker import Desk, NobodyWaitsError, WorkerLimits
 from .cuts import Window, cut, is_silent
 from .job import RATE, Transcribed, TranscriptionJob
 from .joining import Part, joined
@@ -49,32 +50,16 @@ class _Place(Generic[CallT]):
     window: Window
 
 
-class TranscriptionWorker(Generic[CallT]):
+class TranscriptionWorker(SharedRuns[CallT, _Call]):
     """A model that listens, and the calls for it."""
 
     def __init__(self, listener: Listener, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(listener.facts, limits)
         self._listener = listener
-        self._limits = limits
-        self._calls: dict[CallT, _Call] = {}
         self._turns: deque[CallT] = deque()
         self._most = _MOST_TOGETHER
         self._relieved = False
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._listener.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Any) -> None:
         """Check a call against the model and cut its sound into windows.
@@ -103,7 +88,8 @@ class TranscriptionWorker(Generic[CallT]):
 
     def drop(self, call: CallT) -> None:
         """Forget a call."""
-        if self._calls.pop(call, None) is not None:
+        super().drop(call)
+        if call in self._turns:
             self._turns.remove(call)
 
     def step(self, desk: Desk[CallT]) -> None:
@@ -165,7 +151,8 @@ class TranscriptionWorker(Generic[CallT]):
         except Exception as error:  # what it means depends on whose fault it is
             if is_out_of_memory(error) and not (self._relieved and len(group) == 1):
                 raise
-            self._failed(desk, calls, error)
+            self._relieved = self._relieved and len(calls) > 1
+            self._failed(desk, calls, error, self._too_large)
             return
         self._relieved = False
         for place, one in zip(group, heard, strict=True):
@@ -206,23 +193,11 @@ class TranscriptionWorker(Generic[CallT]):
             again = window.start + int(heard.resume * self._listener.rate)
             state.windows.appendleft(Window(again, window.end, again))
 
-    def _failed(self, desk: Desk[CallT], calls: Sequence[CallT], error: Exception) -> None:
-        """End the call whose run failed; of several, each is tried alone first."""
-        if len(calls) > 1 and not is_device_failure(error):
-            for call in calls:
-                self._calls[call].alone = True
-            return
-        self._relieved = False
-        self.drop(calls[0])
-        if is_out_of_memory(error):
-            short = OutOfMemoryError(
-                f"{self._listener.longest_s:g} seconds of sound need more memory than there is: "
-                f"{error}"
-            )
-            short.__cause__ = error
-            desk.fail(calls[0], short)
-            return
-        desk.fail(calls[0], error)
+    def _too_large(self, reason: str) -> OutOfMemoryError:
+        return OutOfMemoryError(
+            f"{self._listener.longest_s:g} seconds of sound need more memory than there is: "
+            f"{reason}"
+        )
 
     def _result(self, state: _Call) -> Transcribed:
         rate = self._listener.rate

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from gensdk.errors import LocalError, OutOfMemoryError, UnsupportedFeatureError
 from gensdk.toolkit.film import encode
 
+from ..calls import CallsWorker
 from ..diffusion.memory import film_bytes, most_bytes, save_memory
 from ..diffusion.pipeline import LoadedPipeline
 from ..diffusion.stepping import generators, watched
 from ..failures import is_out_of_memory
 from ..job import Progress
-from ..worker import Desk, NobodyWaitsError, WorkerFacts, WorkerLimits
+from ..worker import Desk, NobodyWaitsError, WorkerLimits
 from .job import Filmed, VideoJob
 from .plan import VideoPlan, planned
 
@@ -34,30 +35,14 @@ class _Call:
     size: str = ""
 
 
-class VideoWorker(Generic[CallT]):
+class VideoWorker(CallsWorker[CallT, _Call]):
     """A video pipeline and the calls for it."""
 
     def __init__(self, model: LoadedPipeline, limits: WorkerLimits) -> None:
         """Serve one model."""
+        super().__init__(model.facts, limits)
         self._model = model
-        self._limits = limits
-        self._calls: dict[CallT, _Call] = {}
         self._relieved = False
-
-    @property
-    def facts(self) -> WorkerFacts:
-        """What was loaded, and where."""
-        return self._model.facts
-
-    @property
-    def active(self) -> tuple[CallT, ...]:
-        """Calls in progress, oldest first."""
-        return tuple(self._calls)
-
-    @property
-    def room(self) -> int:
-        """How many calls more it can take."""
-        return self._limits.max_active - len(self._calls)
 
     def admit(self, call: CallT, job: Any) -> None:
         """Check a call against the model; its turn comes."""
@@ -67,10 +52,6 @@ class VideoWorker(Generic[CallT]):
                 provider="local",
             )
         self._calls[call] = _Call(job, planned(self._model, job))
-
-    def drop(self, call: CallT) -> None:
-        """Forget a call."""
-        self._calls.pop(call, None)
 
     def step(self, desk: Desk[CallT]) -> None:
         """Make the next video of the oldest call."""
@@ -89,13 +70,7 @@ class VideoWorker(Generic[CallT]):
         except Exception as error:  # the desk decides what it means
             if is_out_of_memory(error) and not self._relieved:
                 raise
-            self.drop(call)
-            if is_out_of_memory(error):
-                short = _too_large(str(error))
-                short.__cause__ = error
-                desk.fail(call, short)
-            else:
-                desk.fail(call, error)
+            self._end(desk, call, error, _too_large)
             return
         if len(state.files) == state.job.n:
             self.drop(call)

@@ -88,7 +88,7 @@ class VisionScheduler(BatchScheduler[CallT]):
         if not self._waiting:
             return
         waiting = self._waiting[0]
-        if self._lines and len(self._lines) + len(waiting.lines) > self._most_rows:
+        if self._lines and len(self._lines) + len(waiting.lines) > self._limit.most:
             return
         self._served = (waiting.call,)
         plan = self._calls[waiting.call]

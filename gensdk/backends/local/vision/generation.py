@@ -49,8 +49,9 @@ class Generation:
         """Prepare the first step; errors as in ``SightPlan``."""
         self._model = sight.model
         self._plan = SightPlan(sight, job, guesses=False)
-        self._first: Course | None = Course.of(sight.model, self._plan.inputs)
-        self._running: list[tuple[Row, Course, int]] = []
+        self._running: list[tuple[Row, list[int]]] = [(row, []) for row in self._plan.rows]
+        self._courses: list[Course] = []
+        self._taking = False
 
     @property
     def finished(self) -> bool:
@@ -67,22 +68,43 @@ class Generation:
         import torch
 
         self._model.adapters.use([self.adapter])
-        if self._first is not None:
-            scores = self._first.begin()
-            rows = list(self._plan.rows)
-            courses = [self._first, *(self._first.fork() for _ in rows[1:])]
-            self._first = None
-            return self._choose(rows, courses, scores.expand(len(rows), -1))
-        found = [course.go_on(token) for _, course, token in self._running]
-        rows, courses = [row for row, *_ in self._running], [one for _, one, _ in self._running]
-        return self._choose(rows, courses, torch.cat(found))
+        if self._courses:
+            found = [
+                course.go_on(said[-1])
+                for course, (_, said) in zip(self._courses, self._running, strict=True)
+            ]
+        else:
+            found = self._begin()
+        return self._choose(torch.cat(found))
 
-    def _choose(self, rows: list[Row], courses: list[Course], scores: Tensor) -> list[Event]:
-        tokens = sample(scores, [row.sampler for row in rows])
+    def restart(self) -> bool:
+        """Free the memory, to read again what was said; False where a token is half taken."""
+        self._courses = []
+        return not self._taking
+
+    def _begin(self) -> list[Tensor]:
+        """Read the prompt, and what each row has said; its scores, ``[1, vocabulary]`` each."""
+        first = Course.of(self._model, self._plan.inputs)
+        scores = first.begin()
+        courses = [first, *(first.fork() for _ in self._running[1:])]
+        found: list[Tensor] = []
+        for course, (_, said) in zip(courses, self._running, strict=True):
+            latest = scores
+            for token in said:
+                latest = course.go_on(token)
+            found.append(latest)
+        self._courses = courses
+        return found
+
+    def _choose(self, scores: Tensor) -> list[Event]:
+        tokens = sample(scores, [row.sampler for row, _ in self._running])
         events: list[Event] = []
-        self._running = []
-        for row, course, token, raw in zip(rows, courses, tokens, scores, strict=True):
+        self._taking = True
+        for (row, said), token, raw in zip(self._running, tokens, scores, strict=True):
+            said.append(token)
             events += row.push(token, raw, self._plan.limit)
-            if row.finish_reason is None:
-                self._running.append((row, course, token))
+        self._taking = False
+        left = [n for n, (row, _) in enumerate(self._running) if row.finish_reason is None]
+        self._running = [self._running[n] for n in left]
+        self._courses = [self._courses[n] for n in left]
         return [*events, self._plan.ended()] if self.finished else events
