@@ -1,7 +1,7 @@
 """CPU of gensdk beside the plain openai package and others, for the same work, in one run.
 
     python benchmarks/remote.py [--rounds 3] [--only WORK …] [--all] [--peers FOLDER]
-                                [--json FILE] [--svg FILE]
+                                [--json FILE [--add]] [--svg FILE] [--minutes 10]
 
 Fake servers answer from other processes (pin them and this one with ``taskset`` for steadier
 figures). Clients and rounds are interleaved; each client does each work in a fresh process, warmed
@@ -13,6 +13,14 @@ Without options: plain openai, and gensdk over both transports. ``--all`` adds o
 gensdk over Responses, httpx2 and aiohttp by themselves, and what else is installed of litellm,
 any-llm, pydantic-ai, langchain-openai and huggingface_hub. ``--peers`` makes an environment for
 each of those in a folder, with pip, and uses them from there.
+
+No round but the first is begun that would not be over after ``--minutes``. With ``--all --peers``
+one round of all works takes many minutes, so it is run in parts, put together in one file::
+
+    python benchmarks/remote.py --all --peers DIR --json F --add --only start call conversation
+    python benchmarks/remote.py --all --peers DIR --json F --add --only concurrent crowd held
+    python benchmarks/remote.py --all --peers DIR --json F --add --only first stream streams
+    python benchmarks/remote.py --all --peers DIR --json F --add --only embed image speech
 """
 
 from __future__ import annotations
@@ -24,6 +32,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -54,7 +63,7 @@ SERVERS = {
     "streams": (0.0, 0.005), "held": (0.0, 1.0),
 }  # fmt: skip
 """Seconds before an answer, and between the pieces of a stream; without both where not named."""
-PATIENCE_S = 60
+PATIENCE_S, INSTALL_S = 60, 300
 BASE = "openai"
 QUICK = (BASE, "gensdk, httpx2", "gensdk, aiohttp")
 MORE = (
@@ -98,12 +107,13 @@ def environment(folder: Path, packages: list[str]) -> str | None:
     if (folder / "ready").exists():
         return str(python)
     venv.create(folder, with_pip=True)
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", *packages],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        print(done.stderr[-1000:], file=sys.stderr)
+    try:
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", *packages],
+            capture_output=True, text=True, check=True, timeout=INSTALL_S,
+        )  # fmt: skip
+    except subprocess.SubprocessError as error:
+        print(f"{packages}: {error}", file=sys.stderr)
         return None
     listed = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, check=True)
     (folder / "ready").write_bytes(listed.stdout)
@@ -142,13 +152,18 @@ def run_one(python: str, client: str, work: str, port: int) -> Figures | None:
     return figures
 
 
-def compare(rounds: int, works: list[str], pythons: dict[str, str]) -> Table:
-    """All clients and works, interleaved."""
+def compare(rounds: int, works: list[str], pythons: dict[str, str], minutes: float) -> Table:
+    """All clients and works, interleaved; fewer rounds where the time is over before."""
+    began = time.monotonic()
     gathered: dict[str, dict[str, list[Figures]]] = {w: {c: [] for c in pythons} for w in works}
     with ExitStack() as stack:
         wanted = {SERVERS.get(work, (0.0, 0.0)) for work in works}
         ports = {paces: stack.enter_context(server(*paces)) for paces in wanted}
         for number in range(rounds):
+            taken_s = time.monotonic() - began
+            if number and taken_s * (number + 1) / number > minutes * 60:
+                print(f"\rthe time is over after {number} rounds of {rounds}", file=sys.stderr)
+                break
             for work in works:
                 print(f"\rround {number + 1}: {work:14}", end="", file=sys.stderr, flush=True)
                 for client, python in pythons.items():
@@ -169,7 +184,8 @@ def settled(by_client: dict[str, list[Figures]]) -> dict[str, Figures]:
         if not runs:
             continue
         row = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-        for key in runs[0]:
+        row["rounds"] = len(runs)
+        for key in runs[0] if by_client.get(BASE) else ():
             pairs = zip(runs, by_client[BASE], strict=False)
             row[f"{key}_ratio"] = statistics.median(mine[key] / base[key] for mine, base in pairs)
         rows[client] = row
@@ -186,12 +202,12 @@ def shown(figures: Figures | None) -> str:
     if figures is None:
         return "."
     key = main_figure(figures)
-    value, ratio = figures[key], figures[f"{key}_ratio"]
+    value, ratio = figures[key], figures.get(f"{key}_ratio")
     if key == "kib":
         text = f"{value:.0f} KiB"
     else:
         text = f"{value / 1000:.1f} ms" if value >= 10_000 else f"{value:.0f} us"
-    return f"{text} ({ratio:.2f})"
+    return text if ratio is None else f"{text} ({ratio:.2f})"
 
 
 def table_of(table: Table, clients: list[str]) -> str:
@@ -209,6 +225,21 @@ def table_of(table: Table, clients: list[str]) -> str:
     return "\n".join(lines)
 
 
+def merged(old: Table, new: Table) -> Table:
+    """The works of two runs, in the order of the list; those of the new one win."""
+    both = {**old, **new}
+    return {work: both[work] for work in WORKS if work in both}
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    packages = ("openai", "gensdk", "httpx2", "aiohttp", "pydantic")
+    return (
+        f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f}, " + ", ".join(f"{name} {version(name)}" for name in packages)
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -217,23 +248,25 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every client that is installed")
     parser.add_argument("--peers", help="make environments for other packages in this folder")
     parser.add_argument("--json", help="write the figures to this file")
+    parser.add_argument("--add", action="store_true", help="keep the other works of that file")
     parser.add_argument("--svg", help="draw the ratios into this file")
+    parser.add_argument("--minutes", type=float, default=10, help="begin no round beyond these")
     options = parser.parse_args()
     pythons = interpreters(options.peers, options.all)
-    table = compare(options.rounds, options.only or list(WORKS), pythons)
-    packages = ("openai", "gensdk", "httpx2", "aiohttp", "pydantic")
-    facts = (
-        f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, load "
-        f"{os.getloadavg()[0]:.1f}, " + ", ".join(f"{name} {version(name)}" for name in packages)
-    )
-    print(facts, table_of(table, list(pythons)), sep="\n\n")
+    table = compare(options.rounds, options.only or list(WORKS), pythons, options.minutes)
+    facts = machine()
     if options.json:
+        file = Path(options.json)
+        if options.add and file.exists():
+            table = merged(json.loads(file.read_text(encoding="utf-8"))["figures"], table)
         text = json.dumps({"machine": facts, "figures": table}, indent=1)
-        Path(options.json).write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
+    print(facts, table_of(table, list(pythons)), sep="\n\n")
     if options.svg:
         ratios = {
             WORKS[work]: {c: f[f"{main_figure(f)}_ratio"] for c, f in by_client.items()}
             for work, by_client in table.items()
+            if BASE in by_client
         }
         Path(options.svg).write_text(chart(ratios, list(pythons), BASE), encoding="utf-8")
 

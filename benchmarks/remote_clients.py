@@ -16,17 +16,13 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 PIECES = 200
 TURNS = 42
 MODEL = "gpt-bench"
 HELLO = [{"role": "user", "content": "Hello"}]
-LONG = [
-    {"role": "user" if n % 2 == 0 else "assistant", "content": f"message number {n}"}
-    for n in range(TURNS)
-]
 TEXTS = ["text"] * 256
 SOUND_BYTES = 1_000_004
 
@@ -36,10 +32,22 @@ CALLS = {
 }  # fmt: skip
 AT_ONCE = {"concurrent": (64, 10), "crowd": (512, 2), "streams": (64, 1)}
 """How many at once, and how many times over."""
-HELD = 512
+HELD, HELD_S = 512, 25.0
 
 Mark = Callable[[], Awaitable[None]] | None
 Works = dict[str, Callable[..., Awaitable[None]]]
+
+
+@cache
+def spoken(turns: int) -> list[dict[str, str]]:
+    """A conversation of so many messages."""
+    return [
+        {"role": "user" if n % 2 == 0 else "assistant", "content": f"message number {n}"}
+        for n in range(turns)
+    ]
+
+
+LONG = spoken(TURNS)
 
 
 def checked(text: str | None, tokens: int | None = 80) -> None:
@@ -94,8 +102,11 @@ def openai_package(url: str, transport: str = "") -> Works:
         reply = await client.audio.speech.create(model=MODEL, voice="coral", input="Hello")
         assert len(reply.content) == SOUND_BYTES
 
+    async def conversation(turns: int = TURNS) -> None:
+        await call(spoken(turns))
+
     return {
-        "call": call, "conversation": partial(call, LONG), "stream": stream, "embed": embed,
+        "call": call, "conversation": conversation, "stream": stream, "embed": embed,
         "image": image, "speech": speech,
     }  # fmt: skip
 
@@ -117,8 +128,8 @@ def gensdk_client(url: str, protocol: str, transport: str) -> Works:
         checked(reply.text, reply.usage.total_tokens)
         assert reply.attempts
 
-    async def conversation() -> None:
-        await call([makers[turn["role"]](turn["content"]) for turn in LONG])
+    async def conversation(turns: int = TURNS) -> None:
+        await call([makers[turn["role"]](turn["content"]) for turn in spoken(turns)])
 
     async def stream(mark: Mark = None) -> None:
         async with client.stream_text("Hello", model=model) as events:
@@ -422,8 +433,11 @@ async def at_once(work: Callable[[], Awaitable[None]], width: int, times: int) -
     }  # fmt: skip
 
 
-async def held(stream: Callable[..., Awaitable[None]]) -> dict[str, float]:
-    """KiB of memory of each of many streams that are open and silent."""
+async def held(stream: Callable[..., Awaitable[None]]) -> dict[str, float] | None:
+    """KiB of memory of each of many streams that are open and silent; None where not all open.
+
+    Some clients have fewer connections than that, and make the others wait.
+    """
     begun, first = asyncio.Semaphore(0), resident_kib()
 
     async def mark() -> None:
@@ -431,12 +445,17 @@ async def held(stream: Callable[..., Awaitable[None]]) -> dict[str, float]:
         await asyncio.Event().wait()
 
     tasks = [asyncio.create_task(stream(mark)) for _ in range(HELD)]
-    for _ in range(HELD):
-        await begun.acquire()
-    grown = resident_kib() - first
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        async with asyncio.timeout(HELD_S):
+            for _ in range(HELD):
+                await begun.acquire()
+        grown = resident_kib() - first
+    except TimeoutError:
+        return None
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=HELD_S)
     return {"kib": grown / HELD}
 
 

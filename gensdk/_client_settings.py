@@ -126,4 +126,7 @@ def first_of(*values: Retry | None) -> Retry:
 
 def nearest(*breakers: BreakerLike | None) -> Breaker | None:
     """The first that was given; ``False`` is none."""
-    return next((one for one in breakers if one is not None), None) or None
+    for one in breakers:
+        if one is not None:
+            return one or None
+    return None

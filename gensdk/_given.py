@@ -55,8 +55,8 @@ class CallSettings:
     """
 
     model: ModelLike | None
-    timeouts: Timeouts
-    retry: Retry | None
+    timeouts: Timeouts = NOTHING
+    retry: Retry | None = None
     cache: CacheLike | None = None
     breaker: BreakerLike | None = None
     interrupted: Interrupted | None = None

@@ -15,6 +15,9 @@ from gensdk.types import Media, Request
 
 __all__ = ["build_request", "read_media"]
 
+_PLAIN = (str, int, float)
+"""What is no media, and holds none."""
+
 RequestT = TypeVar("RequestT", bound=Request)
 
 
@@ -24,7 +27,11 @@ async def read_media(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidRequestError: A file cannot be read.
     """
-    return {name: await _as_media(value) for name, value in values.items() if value is not None}
+    return {
+        name: value if isinstance(value, _PLAIN) else await _as_media(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 async def _as_media(value: Any) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Literal, Self
 
 from gensdk.errors import (
@@ -49,21 +49,15 @@ class Attempter:
         """The innermost step."""
         return self._run
 
-    async def _run(self, call: Call) -> Outcome:
-        call.sending = True
-        if call.hedge is not None and not call.hedge.begun.done():
-            call.hedge.begun.set_result(None)
-        try:
-            if call.streaming:
-                return await self._open(call)
-            return await (self._start(call) if call.starts_job else self._whole(call))
-        finally:
-            call.sending = False
+    def _run(self, call: Call) -> Awaitable[Outcome]:
+        if call.streaming:
+            return self._open(call)
+        return self._start(call) if call.starts_job else self._whole(call)
 
     async def _whole(self, call: Call) -> Outcome:
         with _Record(call) as record:
             async with self._ready(call):
-                with _AttemptClock(call, call.phases.attempt, "attempt"):
+                with _clock(call, call.phases.attempt, _ATTEMPT):
                     response: Response = await self._ask(call)
             if not isinstance(response, Response):
                 raise InvalidResponseError(f"the backend answered with {type(response).__name__}")
@@ -76,7 +70,7 @@ class Attempter:
         )
         with _Record(call) as record:
             async with self._ready(call):
-                with _AttemptClock(call, seconds, phase):
+                with _clock(call, seconds, phase):
                     handle = await self._ask(call)
             if not isinstance(handle, JobHandle):
                 raise InvalidResponseError(f"the backend answered with {type(handle).__name__}")
@@ -89,7 +83,7 @@ class Attempter:
             events = None
             try:
                 async with self._ready(call):
-                    with _AttemptClock(call, call.phases.first_output, "first_output"):
+                    with _clock(call, call.phases.first_output, _FIRST_OUTPUT):
                         events = self._ask(call)
                         first = await anext(events, None)
                 if first is None:
@@ -134,11 +128,16 @@ class _Record:
         self.request_id: str | None = None
 
     def __enter__(self) -> Self:
+        call = self.call
+        call.sending = True
+        if call.hedge is not None and not call.hedge.begun.done():
+            call.hedge.begun.set_result(None)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
     ) -> None:
+        self.call.sending = False
         if error is None:
             if not self.streaming:
                 self.add("ok")
@@ -202,26 +201,22 @@ def refused(call: Call, error: GenSDKError) -> GenSDKError:
     return error
 
 
-class _AttemptClock(Clock):
+def _clock(call: Call, seconds: float, phase: Phase) -> AbstractContextManager[None]:
     """The clock of one attempt. Where the whole call's strikes first, that one is left alone."""
+    when = call.clock() + seconds
+    return _AttemptClock(call, when, seconds, phase) if when < call.deadline else _READY
 
-    __slots__ = ("_call", "_phase", "_runs", "_seconds")
 
-    def __init__(self, call: Call, seconds: float, phase: Phase) -> None:
-        now = call.clock()
-        super().__init__(now + seconds)
-        self._runs = now + seconds < call.deadline
+class _AttemptClock(Clock):
+    __slots__ = ("_call", "_phase", "_seconds")
+
+    def __init__(self, call: Call, when: float, seconds: float, phase: Phase) -> None:
+        super().__init__(when)
         self._call = call
         self._seconds = seconds
         self._phase = phase
 
-    def __enter__(self) -> None:
-        if self._runs:
-            super().__enter__()
-
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if not self._runs:
-            return
         try:
             super().__exit__(kind, *rest)
         except StruckError:

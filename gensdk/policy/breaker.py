@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
@@ -305,10 +305,11 @@ class BreakerLayer:
     def wrap(self, step: Step) -> Step:
         """Put the layer around a step."""
 
-        async def guarded(call: Call) -> Outcome:
+        def guarded(call: Call) -> Awaitable[Outcome]:
             breaker = call.breaker
-            if breaker is None:
-                return await step(call)
+            return step(call) if breaker is None else judged(call, breaker)
+
+        async def judged(call: Call, breaker: Breaker) -> Outcome:
             permit = breaker.enter(call)
             try:
                 outcome = await step(call)

@@ -213,7 +213,10 @@ class Retrier:
 
     def tokens(self, provider: str) -> Tokens:
         """The allowance of a provider."""
-        return self._tokens.setdefault(provider, Tokens())
+        tokens = self._tokens.get(provider)
+        if tokens is None:
+            tokens = self._tokens[provider] = Tokens()
+        return tokens
 
     def wrap(self, step: Step) -> Step:
         """Put the layer around a step."""

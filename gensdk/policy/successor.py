@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import cast, get_args
 
 from gensdk.errors import ConfigurationError, ModelRetiredError
@@ -25,7 +26,7 @@ class Successors:
                     return await step(call)
                 except ModelRetiredError as error:
                     hop = _successor(call, error)
-                    if call.on_retired != "successor" or hop is None or hop.model in seen:
+                    if hop is None or hop.model in seen:
                         raise
                     call.warnings.append(_warning(call.here, hop, error))
                 seen.add(hop.model)
@@ -33,7 +34,10 @@ class Successors:
                 call.delay_s = 0.0
                 call.idempotency_key += "-next"  # to the provider it is another request
 
-        return followed
+        def asked(call: Call) -> Awaitable[Outcome]:
+            return followed(call) if call.on_retired == "successor" else step(call)
+
+        return asked
 
 
 def _successor(call: Call, error: ModelRetiredError) -> Hop | None:

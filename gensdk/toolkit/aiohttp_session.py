@@ -44,8 +44,8 @@ MAX_HEADER = 2**15
 PIECE = 2**16
 """Bytes of a body that are sent at once."""
 
-_OURS = frozenset({"Accept", "Accept-Encoding", "Content-Type", "User-Agent"})
-"""Headers that aiohttp adds where they are missing; ours are complete."""
+_NO_TYPE = ("Content-Type",)
+"""What aiohttp would say of a body that is not there; of its other headers none is missing."""
 
 _asking: ContextVar[Trace] = ContextVar("_asking")
 """Hears when the request of this context needs a new connection."""
@@ -86,7 +86,6 @@ class Session:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            skip_auto_headers=_OURS,
             read_bufsize=READ_AHEAD // 2,  # aiohttp stops reading at twice this
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
@@ -196,6 +195,7 @@ class Session:
             URL(self._origin + outgoing.target, encoded=True),
             headers=[(name.decode(), value.decode()) for name, value in outgoing.headers],
             data=body,
+            skip_auto_headers=_NO_TYPE if body is None else None,
             allow_redirects=False,
             timeout=_timeout(outgoing.connect_s, outgoing.read_s),
             middlewares=None if outgoing.method == "POST" else (_only_once,),

@@ -41,7 +41,7 @@ class QuietPairs(list[tuple[bytes, bytes]]):
 class Headers:
     """Completes the headers of each request of one account."""
 
-    __slots__ = ("_fixed", "_source")
+    __slots__ = ("_checked", "_fixed", "_given", "_known", "_source")
 
     def __init__(self, source: HeaderSource, host_header: str) -> None:
         """Check the account's headers once where they are fixed.
@@ -58,6 +58,9 @@ class Headers:
             }
         )
         self._source: Callable[[], Awaitable[Mapping[str, str]]] | None = None
+        self._given: Mapping[str, str] = {}
+        self._known: Mapping[str, str] = {}
+        self._checked = QuietHeaders()
         if callable(source):
             self._source = source
         else:
@@ -76,7 +79,10 @@ class Headers:
             headers[b"content-type"] = content_type.encode()
             headers[b"content-length"] = b"%d" % len(body)
         if self._source is not None:
-            headers.update(_checked(await self._source()))
+            self._given = await self._source()  # no local variable: a traceback would show it
+            if self._given != self._known:  # mostly it is the same key as before
+                self._checked, self._known = _checked(self._given), self._given
+            headers.update(self._checked)
         if extra:
             headers.update(_checked(extra))
         return QuietPairs(headers.items())

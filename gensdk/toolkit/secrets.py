@@ -124,9 +124,13 @@ def redactor(*secrets: Secret) -> Callable[[str], str]:
     def redact(text: str) -> str:
         if pattern is not None:
             text = pattern.sub(MASK, text)
-        return _BEARER.sub(rf"\1{MASK}", text)
+        return _BEARER.sub(_without_token, text)
 
     return redact
+
+
+def _without_token(bearer: re.Match[str]) -> str:
+    return bearer[1] + MASK
 
 
 Key = str | Secret

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -90,25 +90,26 @@ class _Splitter:
         self._begun = False
         self._after_return = False
 
-    def feed(self, chunk: bytes) -> Iterator[SSEEvent]:
-        """Take a chunk and yield the events it completes."""
+    def feed(self, chunk: bytes) -> list[SSEEvent]:
+        """Take a chunk and give the events it completes."""
         if self._after_return or b"\r" in chunk:
             chunk = self._line_feeds_only(chunk)
         rest = self._rest
         if not rest and self._begun and chunk.endswith(b"\n\n"):
-            yield from self._events(chunk)
-            return
+            return self._events(chunk)
         searched = max(0, len(rest) - 1)
         rest += chunk
         if not self._begun and not self._begin():
-            return
+            return []
+        events: list[SSEEvent] = []
         end = rest.rfind(b"\n\n", searched)
         if end >= 0:
             complete = bytes(memoryview(rest)[:end])
             del rest[: end + 2]
-            yield from self._events(complete)
+            events = self._events(complete)
         if len(rest) > self._limit:
             self._refuse()
+        return events
 
     def forget(self) -> None:
         """Drop the unfinished block."""
@@ -131,16 +132,18 @@ class _Splitter:
         self._begun = True
         return True
 
-    def _events(self, blocks: bytes) -> Iterator[SSEEvent]:
+    def _events(self, blocks: bytes) -> list[SSEEvent]:
+        events: list[SSEEvent] = []
         for block in blocks.split(b"\n\n"):
             if len(block) > self._limit:
                 self._refuse()
             if block.startswith(b"data: ") and b"\n" not in block:
-                yield SSEEvent(block[6:])
+                events.append(SSEEvent(block[6:]))
             elif block:
                 event = _event_of(block)
                 if event is not None:
-                    yield event
+                    events.append(event)
+        return events
 
     def _refuse(self) -> None:
         raise ResponseTooLargeError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from gensdk.catalog import ending_of
-from gensdk.errors import GenSDKError, UnsupportedFeatureError
+from gensdk.errors import GenSDKError
 from gensdk.toolkit import (
     Answer,
     Credential,
@@ -19,20 +19,13 @@ from gensdk.toolkit import (
     KeySource,
     Notes,
     StreamAnswer,
-    encode_json,
 )
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
 from .errors import error_of, failure_inside, failure_of, parsed
 from .origin import choose_base_url, facts_of, fixed_headers
-from .refusals import (
-    MAX_RESENDS,
-    LearnedRefusals,
-    learning_key,
-    note_refusal,
-    refused_by,
-    without,
-)
+from .refusals import LearnedRefusals
+from .sending import Sending
 
 if TYPE_CHECKING:
     import openai
@@ -159,8 +152,13 @@ class Account(HostedAccount):
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Send JSON and return the answer of a status 2xx; anything else raises its error."""
-        async with self.stream(path, payload, context, notes=notes, max_bytes=None) as answer:
-            return Answer(answer.status, answer.headers, await answer.read(max_bytes))
+        sending = self._sending(payload, context, notes)
+        while True:
+            async with self.opened(path, context, None, body=sending.content()) as answer:
+                if 200 <= answer.status < 300:
+                    return Answer(answer.status, answer.headers, await answer.read(max_bytes))
+                failure, error = await self.judged(answer, context)
+            sending.lighten(failure, error)
 
     async def post_form(
         self,
@@ -186,19 +184,14 @@ class Account(HostedAccount):
         max_bytes: int | None = MAX_STREAM_BYTES,
     ) -> AsyncIterator[StreamAnswer]:
         """Send JSON and open the answer; leaving the block closes the connection."""
-        payload = self._without_learned(payload, context, notes)
-        resends = MAX_RESENDS
+        sending = self._sending(payload, context, notes)
         while True:
-            content = encode_json(payload, provider=self.name, model=context.model)
-            async with self.opened(path, context, max_bytes, body=content) as answer:
+            async with self.opened(path, context, max_bytes, body=sending.content()) as answer:
                 if 200 <= answer.status < 300:
                     yield answer
                     return
                 failure, error = await self.judged(answer, context)
-            lighter = self._lighter(payload, failure, context, notes) if resends else None
-            if lighter is None:
-                raise error
-            payload, resends = lighter, resends - 1
+            sending.lighten(failure, error)
 
     @asynccontextmanager
     async def stream_form(
@@ -288,40 +281,10 @@ class Account(HostedAccount):
             return path
         return f"/deployments/{quote(context.model, safe='')}{path}"
 
-    def _without_learned(
+    def _sending(
         self, payload: dict[str, object], context: Context, notes: Notes | None
-    ) -> dict[str, object]:
-        while len(self.learned):
-            key = learning_key(payload, context.model)
-            refusal = self.learned.of(key, payload)
-            if refusal is None:
-                break
-            payload = without(payload, refusal)
-            note_refusal(refusal, context.model, notes)
-        return payload
-
-    def _lighter(
-        self,
-        payload: dict[str, object],
-        failure: Failure,
-        context: Context,
-        notes: Notes | None,
-    ) -> dict[str, object] | None:
-        """The payload without what the server just refused; None if that is no preference."""
-        refusal = refused_by(failure, payload)
-        if refusal is None:
-            return None
-        if notes is None and context.unsupported == "error" and not refusal.renamed:
-            return None
-        self.learned.learn(learning_key(payload, context.model), refusal)
-        try:
-            note_refusal(refusal, context.model, notes)
-        except UnsupportedFeatureError as error:
-            # Unlike a refusal of ours, this one is the server's: the request was sent.
-            error.status, error.code = failure.status, failure.code
-            error.request_id = failure.request_id
-            raise
-        return without(payload, refusal)
+    ) -> Sending:
+        return Sending(payload, context, notes, learned=self.learned, provider=self.name)
 
 
 def _credential(api_key: KeySource | None, dialect: Dialect, name: str) -> Credential:

@@ -156,14 +156,11 @@ class OpenAIBackend:
 
         return await routing.generate(self.account, request, context, self.protocol)
 
-    async def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[TextEvent]:
+    def stream_text(self, request: TextRequest, context: Context) -> AsyncIterator[TextEvent]:
         """Stream text, over the protocol that fits the request."""
         from . import routing
 
-        opened = routing.stream(self.account, request, context, self.protocol)
-        async with aclosing(opened) as events:
-            async for event in events:
-                yield event
+        return routing.stream(self.account, request, context, self.protocol)
 
     async def image(self, request: ImageRequest, context: Context) -> ImageResponse:
         """Make pictures, or edit some."""

@@ -98,10 +98,8 @@ def prepare(
     _logprobs(fields)
     _tools(fields, options)
     _effort(fields)
-    fields.put("verbosity")
-    fields.put("service_tier")
-    fields.put("metadata")
-    fields.put("cache_key", "prompt_cache_key")
+    fields.put("verbosity", "service_tier", "metadata")
+    fields.put_as("cache_key", "prompt_cache_key")
     fields.user(account.dialect.user_field)
     _options(fields, options)
     if streaming:

@@ -56,8 +56,7 @@ class Fields:
 
     def sampling(self) -> None:
         """Temperature, nucleus, penalties, bias, seed, top_k and min_p."""
-        for name in _PLAIN:
-            self.put(name)
+        self.put(*_PLAIN)
         if self.request.logit_bias is not None and self.wanted("logit_bias") is not None:
             self._bias(self.request.logit_bias)
         if self.request.seed is not None and not self.model.seed:
@@ -105,7 +104,7 @@ class Fields:
 
     def user(self, wire_name: str) -> None:
         """The end user's id, under the name this protocol has for it."""
-        self.put("user_id", wire_name)
+        self.put_as("user_id", wire_name)
 
     def streaming(self, include_obfuscation: bool | None) -> None:
         """Ask for a stream, and for its usage where the server takes the question."""
@@ -116,11 +115,17 @@ class Fields:
         if options:
             self.payload["stream_options"] = options
 
-    def put(self, name: str, wire_name: str | None = None) -> None:
-        """Send a field as it is, if it is set and taken."""
+    def put(self, *names: str) -> None:
+        """Send fields as they are, where they are set and taken."""
+        for name in names:
+            if getattr(self.request, name) is not None:  # most are not, in every request
+                self.put_as(name, name)
+
+    def put_as(self, name: str, wire_name: str) -> None:
+        """Send a field under another name, if it is set and taken."""
         value = self.wanted(name)
         if value is not None:
-            self.set(wire_name or name, value)
+            self.set(wire_name, value)
 
     def wanted(self, name: str) -> object | None:
         """The value of a preference; None where it is not set, or dropped with a note."""

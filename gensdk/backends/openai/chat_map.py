@@ -141,7 +141,7 @@ def map_answer(data: bytes, answer: Answer | StreamAnswer, sent: Sent) -> TextRe
 
 
 def _candidate(choice: WireChoice, message: WireMessage, sent: Sent) -> Candidate:
-    parts = _parts(message, sent.sound_format)
+    parts = _parts(message, sent)
     reason = finish_reason(choice.finish_reason, parts)
     if sent.stops:
         parts, stopped = _cut(parts, sent.stops)
@@ -161,13 +161,13 @@ def _cut(parts: tuple[Part, ...], stops: Sequence[str]) -> tuple[tuple[Part, ...
     return tuple(kept), False
 
 
-def _parts(message: WireMessage, sound_format: str) -> tuple[Part, ...]:
+def _parts(message: WireMessage, sent: Sent) -> tuple[Part, ...]:
     reasoning, content = pieces_of(message)
     parts: list[Part] = [ReasoningPart(text=reasoning)] if reasoning else []
     if content:
         parts.append(TextPart(text=content))
     if message.audio is not None:
-        parts += _spoken(message.audio, sound_format)
+        parts += _spoken(message.audio, sent.sound_format)
     if message.refusal:
         parts.append(RefusalPart(text=message.refusal))
     parts += [_tool_call(call, place) for place, call in enumerate(message.tool_calls or ())]
@@ -219,6 +219,9 @@ def finish_reason(raw: str | None, parts: Sequence[Part]) -> FinishReason | None
     return reason
 
 
+_NOT_COUNTED = Usage()
+
+
 @dataclass(slots=True)
 class Facts:
     """What an answer says beside its candidates, gathered from one document or from many.
@@ -228,7 +231,7 @@ class Facts:
 
     id: str | None = None
     model: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = _NOT_COUNTED
     cost: Cost | None = None
     details: JsonObject = field(default_factory=dict)
     annotations: list[JsonValue] = field(default_factory=list)

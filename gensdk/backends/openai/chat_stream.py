@@ -6,7 +6,7 @@ candidate: without it the stream was cut, whatever the connection says.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 
 from pydantic_core import from_json
 
@@ -76,8 +76,7 @@ async def collect(answer: Answer, sent: Sent) -> TextResponse[object]:
     """The response of a plain call that was answered with an event stream unasked."""
     stream = _Stream(answer, sent)
     async for event in events_in(answer):
-        for _ in stream.feed(event):
-            continue
+        stream.feed(event)
     return stream.response()
 
 
@@ -111,22 +110,24 @@ class _Stream:
         enough = self.done or len(self._finish) >= (self._sent.request.n or 1)
         return bool(self._finish) and enough and self._seen <= self._finish.keys()
 
-    def feed(self, event: SSEEvent) -> Iterator[Piece]:
-        """Take one event and yield the deltas in it."""
+    def feed(self, event: SSEEvent) -> list[Piece]:
+        """Take one event and give the deltas in it."""
         data = event.data.strip()
         if data == _DONE:
             self.done = True
-            return
+            return []
         if event.event == "error":
             raise self._failure(data)
         if not data:
-            return
+            return []
         wire = read(data, self._answer, self._sent)
         self._facts.note(wire, data, self._sent)
+        pieces: list[Piece] = []
         for choice in wire.choices or ():
-            for piece in self._choice(choice):
-                self._collected.add(piece)
-                yield piece
+            self._choice(choice, pieces)
+        for piece in pieces:
+            self._collected.add(piece)
+        return pieces
 
     def _failure(self, data: bytes) -> Exception:
         try:
@@ -135,54 +136,53 @@ class _Stream:
             body = data.decode("utf-8", "replace")
         return self._sent.account.error_inside(body, self._sent.context, self._answer.headers)
 
-    def _choice(self, choice: WireChoice) -> Iterator[Piece]:
+    def _choice(self, choice: WireChoice, pieces: list[Piece]) -> None:
         index = choice.index
         self._seen.add(index)
         if choice.text:
-            yield from self._text(choice.text, index)
+            self._text(choice.text, index, pieces)
         # Some servers repeat the whole message beside the delta; the delta is what is new.
         delta = choice.delta or choice.message
         if delta is not None:
-            yield from self._delta(delta, index)
+            self._delta(delta, index, pieces)
         logprobs = token_logprobs(choice.logprobs)
         if logprobs is not None:
             self._logprobs.setdefault(index, []).extend(logprobs)
         if choice.finish_reason:
-            yield from self._flushed(index)
+            self._flush(index, pieces)
             self._finish[index] = choice.finish_reason
 
-    def _text(self, text: str, index: int) -> Iterator[TextDelta]:
+    def _text(self, text: str, index: int, pieces: list[Piece]) -> None:
         """Text as it may be shown: cut here where the server does not know the stop strings."""
         if self._sent.stops:
             cutter = self._cutters.setdefault(index, StopCutter(self._sent.stops))
             text = cutter.add(text)
         if text:
-            yield TextDelta(text=text, index=index)
+            pieces.append(TextDelta(text=text, index=index))
 
-    def _flushed(self, index: int) -> Iterator[TextDelta]:
+    def _flush(self, index: int, pieces: list[Piece]) -> None:
         """What was held back because it might have become a stop string."""
         cutter = self._cutters.get(index)
         if cutter is not None and (held := cutter.flush()):
-            yield TextDelta(text=held, index=index)
+            pieces.append(TextDelta(text=held, index=index))
 
-    def _delta(self, delta: WireMessage, index: int) -> Iterator[Piece]:
+    def _delta(self, delta: WireMessage, index: int, pieces: list[Piece]) -> None:
         reasoning, content = pieces_of(delta)
         if reasoning:
-            yield ReasoningDelta(text=reasoning, index=index)
+            pieces.append(ReasoningDelta(text=reasoning, index=index))
         if content:
-            yield from self._text(content, index)
+            self._text(content, index, pieces)
         if delta.audio is not None:
-            yield from self._audio(delta.audio, index)
+            self._audio(delta.audio, index, pieces)
         if delta.refusal:
-            yield RefusalDelta(text=delta.refusal, index=index)
-        for call in delta.tool_calls or ():
-            yield self._call(call, index)
+            pieces.append(RefusalDelta(text=delta.refusal, index=index))
+        pieces += [self._call(call, index) for call in delta.tool_calls or ()]
 
-    def _audio(self, audio: WireAudio, index: int) -> Iterator[Piece]:
+    def _audio(self, audio: WireAudio, index: int, pieces: list[Piece]) -> None:
         if audio.data:
             self._sound.setdefault(index, bytearray()).extend(decode_base64(audio.data))
         if audio.transcript:
-            yield from self._text(audio.transcript, index)
+            self._text(audio.transcript, index, pieces)
 
     def _call(self, call: WireToolCall, index: int) -> ToolCallDelta:
         name = call.function.name if call.function else None

@@ -139,6 +139,10 @@ class WireOutputDetails(_Wire):
     audio_tokens: int | None = None
 
 
+_NO_INPUT_DETAILS = WireInputDetails()
+_NO_OUTPUT_DETAILS = WireOutputDetails()
+
+
 class WireTotalCost(_Wire):
     """Perplexity's statement of cost, in USD."""
 
@@ -197,8 +201,8 @@ def usage_of(wire: WireUsage) -> Usage:
     xAI counts reasoning beside ``completion_tokens`` and only ``total_tokens`` shows it; there
     it is added, because ``Usage`` has reasoning as part of the output.
     """
-    given = wire.prompt_tokens_details or WireInputDetails()
-    made = wire.completion_tokens_details or WireOutputDetails()
+    given = wire.prompt_tokens_details or _NO_INPUT_DETAILS
+    made = wire.completion_tokens_details or _NO_OUTPUT_DETAILS
     output, reasoning = wire.completion_tokens, made.reasoning_tokens
     if reasoning and output is not None and wire.prompt_tokens is not None:
         beside = wire.total_tokens == wire.prompt_tokens + output + reasoning

@@ -127,7 +127,7 @@ def _vectors(rows: list[_Row], expected: int) -> Vectors:
         rows = [by_index[index] for index in range(expected)]
     pieces = [_bytes(row.embedding) for row in rows]
     size = len(pieces[0])
-    if not size or size % _FLOAT_BYTES or any(len(piece) != size for piece in pieces):
+    if not size or size % _FLOAT_BYTES or set(map(len, pieces)) != {size}:
         raise InvalidResponseError("The vectors are empty, cut off, or of different lengths.")
     return Vectors(_block(b"".join(pieces)), size // _FLOAT_BYTES)
 

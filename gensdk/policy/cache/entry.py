@@ -48,6 +48,9 @@ KINDS: dict[Ability, type[Response]] = {
 _OF_THE_CALL = frozenset({"attempts", "timing", "cost", "cached", "output", "steps", "text"})
 """What belongs to the call that was made, or is derived: another call has its own."""
 
+_PLAIN = (str, int, float, type(None))
+"""What goes into the head as it is."""
+
 Path = list[str | int]
 
 
@@ -100,7 +103,10 @@ def _without_blobs(value: Any, path: Path, places: list[dict[str, Any]], blobs: 
         blobs.append(block)
         return None
     if isinstance(value, dict):
-        return {k: _without_blobs(v, [*path, k], places, blobs) for k, v in value.items()}
+        return {
+            k: v if isinstance(v, _PLAIN) else _without_blobs(v, [*path, k], places, blobs)
+            for k, v in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_without_blobs(v, [*path, i], places, blobs) for i, v in enumerate(value)]
     return value

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from weakref import ReferenceType, ref
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from gensdk.types import URL, Media, Request
+from gensdk.types import URL, Media
 from gensdk.types.base import Value
 
 from ..call import Call, Hop
@@ -38,6 +39,8 @@ EXCLUDED = frozenset({"model", "tag", "unsupported"})
 """
 
 _DEEPEST = 100
+_HOLDERS = (URL, Value, list, tuple)
+"""What may be an address, or have one in it."""
 _EXACT = (Decimal, UUID, date, time, timedelta, PurePath)
 
 
@@ -118,9 +121,24 @@ def canonical(value: object, depth: int = 0) -> bytes:
     if isinstance(value, set | frozenset):
         return _many(b"u", sorted(canonical(item, depth + 1) for item in value))
     if isinstance(value, Mapping):
-        pairs = ((canonical(k, depth + 1), canonical(v, depth + 1)) for k, v in value.items())
-        return _many(b"m", [_many(b"p", pair) for pair in sorted(pairs)])
+        entries = sorted(_entry(k, v, depth + 1) for k, v in value.items())
+        return _many(b"m", [whole for *_, whole in entries])
     return _object(value, depth)
+
+
+def _entry(key: object, value: object, depth: int) -> tuple[bytes, bytes, bytes]:
+    """An entry of a mapping: its key and its value, to sort by, and both as one."""
+    if value is None and type(key) is str and depth <= _DEEPEST:
+        return _unset(key)
+    pair = canonical(key, depth), canonical(value, depth)
+    return *pair, _many(b"p", pair)
+
+
+@lru_cache(maxsize=512)
+def _unset(name: str) -> tuple[bytes, bytes, bytes]:
+    """The entry of a field without a value, as most fields of a request are."""
+    pair = canonical(name), canonical(None)
+    return *pair, _many(b"p", pair)
 
 
 def _object(value: object, depth: int) -> bytes:
@@ -174,6 +192,9 @@ def holds_address(value: object) -> bool:
     """Whether a request points at something elsewhere, which may change."""
     if isinstance(value, URL):
         return True
-    if isinstance(value, Request | Value):
-        return any(holds_address(getattr(value, name)) for name in type(value).model_fields)
-    return isinstance(value, list | tuple) and any(map(holds_address, value))
+    inside: Iterable[object] = ()
+    if isinstance(value, Value):
+        inside = value.__dict__.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    return any(isinstance(item, _HOLDERS) and holds_address(item) for item in inside)

@@ -201,8 +201,12 @@ def cache_use(*said: CacheLike | None) -> CacheUse | None:
     Raises:
         ConfigurationError: It asks for a cache, and there is none.
     """
-    word = next((value for value in said if value is not None), None)
-    if word is None or word is False:
+    for word in said:
+        if word is not None:
+            break
+    else:
+        return None
+    if word is False:
         return None
     if isinstance(word, Cache):
         return CacheUse(word, word.random)
