@@ -58,7 +58,8 @@ EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {
         ("self._wait_s = 0.0", "0.0 -> 1.0"): "set anew before it is read",
     },
     "policy.attempt": {
-        ("self._runs = now + seconds < call.deadline", "Lt -> LtE"):
+        ("return _AttemptClock(call, when, seconds, phase) if when < call.deadline else _READY",
+         "Lt -> LtE"):
             "two clocks that strike in one turn: the outer one tells, as before",
     },
     "toolkit.answer": {

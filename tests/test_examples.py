@@ -64,6 +64,8 @@ async def run(command: str, folder: Path, **environment: str) -> str:
         sys.executable,
         "-W",
         "error",
+        "-W",
+        "ignore:openai shuts:FutureWarning",  # the day comes for every model
         str(EXAMPLES / name),
         *arguments,
         cwd=folder,

@@ -13,6 +13,7 @@ from gensdk.errors import (
     InvalidRequestError,
     InvalidResponseError,
     JobExpiredError,
+    JobFailedError,
     ModelNotFoundError,
     ModelRetiredError,
     OutcomeUnknownError,
@@ -75,8 +76,11 @@ class Faults(WireStage):
                         for way in self.ways(backend):
                             server.requests = 0
                             error = await failure(way.ask)
-                            gone = not way.pays and status == NOT_FOUND
-                            allowed = (*classes, JobExpiredError) if gone else classes
+                            allowed = classes
+                            if not way.pays and status == NOT_FOUND:
+                                allowed = (*allowed, JobExpiredError)
+                            if way.fetches and issubclass(classes[0], InvalidRequestError):
+                                allowed = (*allowed, JobFailedError)
                             told = self._wrong(error, status, allowed, server)
                             problems += [f"{way.what}, status {status}: {one}" for one in told]
             assert not problems, "\n".join(problems)

@@ -30,12 +30,14 @@ class Way:
         ask: Asks; takes facts of the context as keywords.
         pays: Whether it asks for work; looking at a job does not.
         by_status: Whether the status of the answer may be all that is looked at.
+        fetches: Whether it fetches what a job made: a refusal may then say that the job failed.
     """
 
     what: str
     ask: Ask
     pays: bool = True
     by_status: bool = False
+    fetches: bool = False
 
 
 class WireStage(Stage):
@@ -105,7 +107,7 @@ class WireStage(Stage):
             raw = ability in self.raw
             yield Way(f"look at a job of {ability}", look, pays=False, by_status=raw)
             if any_bytes or not raw:
-                yield Way(f"result of {ability}", fetch, pays=False)
+                yield Way(f"result of {ability}", fetch, pays=False, fetches=True)
 
     async def start(self, backend: Any, ability: Ability, **facts: Any) -> object:
         """Start a job."""
