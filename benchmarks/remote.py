@@ -2,6 +2,7 @@
 
     python benchmarks/remote.py [--rounds 3] [--only WORK …] [--all] [--peers FOLDER]
                                 [--json FILE [--add]] [--svg FILE] [--minutes 10]
+    python benchmarks/remote.py --policies      # what the policies cost: runs policies.py
 
 Fake servers answer from other processes (pin them and this one with ``taskset`` for steadier
 figures). Clients and rounds are interleaved; each client does each work in a fresh process, warmed
@@ -251,7 +252,11 @@ def main() -> None:
     parser.add_argument("--add", action="store_true", help="keep the other works of that file")
     parser.add_argument("--svg", help="draw the ratios into this file")
     parser.add_argument("--minutes", type=float, default=10, help="begin no round beyond these")
+    parser.add_argument("--policies", action="store_true", help="what the policies cost, instead")
     options = parser.parse_args()
+    if options.policies:
+        subprocess.run([sys.executable, str(HERE / "policies.py")], check=True)
+        return
     pythons = interpreters(options.peers, options.all)
     table = compare(options.rounds, options.only or list(WORKS), pythons, options.minutes)
     facts = machine()
