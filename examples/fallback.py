@@ -2,7 +2,8 @@
 
 The route moves on when the provider cannot be reached, is overloaded, out of quota, too slow, or
 has retired the model. It does not when the request is wrong, the content is blocked or the key is
-refused: another model must not hide those.
+missing or refused: another model must not hide those.
+So OPENAI_API_KEY has to be set. To see it fall back: OPENAI_BASE_URL=http://127.0.0.1:9/v1
 """
 
 import asyncio

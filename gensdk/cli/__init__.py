@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         from .app import run
+
+        return run(argv)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:
@@ -36,4 +38,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    return run(argv)

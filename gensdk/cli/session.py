@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -86,7 +87,9 @@ async def open_client(
     work = _Work(terminal, taken_up)
     client = work.client = gensdk.Client(hooks=[work.show])
     try:
-        yield client
+        with warnings.catch_warnings():  # the answer's own warnings tell it, as a note
+            warnings.simplefilter("ignore", gensdk.ModelRetiring)
+            yield client
     except (OutputClosed, Told):
         raise
     except asyncio.CancelledError:

@@ -187,6 +187,8 @@ def error_for(
     steps = [step for error, step in _NEXT_STEP if issubclass(kind, error)]
     if kind is InvalidRequestError and failure.status == 404 and not failure.code:
         steps = ["The address was not found: check base_url."]
+    if steps and said[-1] not in ".!?…":
+        said += "."
     return kind(" ".join([said, *steps]), **facts)
 
 

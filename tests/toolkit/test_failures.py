@@ -224,7 +224,8 @@ def test_facts_are_carried_redacted_and_bounded() -> None:
 
 
 def test_messages_say_what_to_do_next() -> None:
-    assert build(Failure(401, message="bad key")).message == "bad key Check the API key."
+    assert build(Failure(401, message="bad key")).message == "bad key. Check the API key."
+    assert build(Failure(401, message="bad key!")).message == "bad key! Check the API key."
     assert build(Failure(402)).message.endswith("Check the account's credit and limits.")
 
 

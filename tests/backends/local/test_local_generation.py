@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,19 @@ async def test_a_length_over_the_context_is_lowered_with_a_note(
     (note,) = answer.warnings
     assert (note.kind, note.parameter) == ("adapted", "max_tokens")
     assert note.sent == answer.usage.output_tokens == 128 - (answer.usage.input_tokens or 0)
+
+
+async def test_a_conversation_over_the_context_is_refused_and_nobody_else_speaks(
+    backend: LocalBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(ContextLengthError, match="1024"):
+            await ask(backend, "storyteller", "word " * 1200)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 async def test_a_prompt_over_the_context_is_refused(llama: Path, backend: LocalBackend) -> None:

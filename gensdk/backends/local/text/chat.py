@@ -196,6 +196,10 @@ def marker(control: Sequence[str]) -> Mark:
 def _encode_marked(tokenizer: Any, text: str) -> list[int]:
     from transformers.utils.chat_template_utils import encode_marked_chat
 
+    # Its own "sequence length is longer than …" would be logged before our error says it.
+    told = getattr(tokenizer, "deprecation_warnings", None)
+    if told is not None:
+        told["sequence-length-is-longer-than-the-specified-maximum"] = True
     ids: list[int] = encode_marked_chat(tokenizer, text)
     return ids
 
