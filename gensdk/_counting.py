@@ -28,10 +28,13 @@ async def count_tokens(calls: Calls, request: TextRequest, settings: CallSetting
         calls.lifecycle.mind(call, hop.facts.ending)
     asked, context = calls.asked_of(call)
     assert isinstance(asked, TextRequest)  # the request above, options renamed
+    scope = asyncio.timeout(call.phases.attempt)
     try:
-        async with asyncio.timeout(call.phases.attempt):
+        async with scope:
             counted = await hop.backend.count_tokens(asked, context)
     except TimeoutError:
+        if not scope.expired():
+            raise  # of the user's own function for keys
         raise TimedOutError(
             f"no count within {call.phases.attempt:g} s", phase="attempt",
             provider=hop.provider, model=hop.model, billed="no",

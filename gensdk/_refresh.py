@@ -6,7 +6,7 @@ Nothing here runs by itself: only ``client.refresh_models`` and ``gensdk models 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from gensdk.types import ListedModel, Value
 
 __all__ = ["ModelChange", "ModelRefresh", "ask", "refresh"]
 
+_Answer = Sequence[ListedModel] | GenSDKError
 Change = Literal["new", "retiring", "retired", "gone", "kept", "unknown"]
 
 
@@ -93,7 +94,7 @@ async def refresh(
         raise ConfigurationError("there is no file to write to: give path=…, or save=False")
     before = _before(settings, path)
     names = tuple(dict.fromkeys(providers))
-    asked = await asyncio.gather(*(ask(backend_of(name), name, timeout_s) for name in names))
+    asked = await _all_of([ask(backend_of(name), name, timeout_s) for name in names])
     failures = {
         name: answer
         for name, answer in zip(names, asked, strict=True)
@@ -112,13 +113,27 @@ async def refresh(
         differing = _changes(name, backend_of(name), found[name], old, settings.today())
         changes += sorted(differing, key=lambda one: (_ORDER.index(one.change), one.model))
     if save and target is not None:
-        write(target, Listings(providers={**before.providers, **found}))
+        latest = _before(settings, path)  # others may have written while we asked
+        write(target, Listings(providers={**latest.providers, **found}))
     return ModelRefresh(
         changes=tuple(changes),
         listed={name: len(listing.models) for name, listing in found.items()},
         failures=failures,
         path=target if save else None,
     )
+
+
+async def _all_of(
+    questions: Sequence[Coroutine[None, None, _Answer]],
+) -> list[_Answer]:
+    """Ask side by side; where one ends with an error that is nobody's list, the others end too."""
+    tasks = [asyncio.create_task(question) for question in questions]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 _ORDER: tuple[Change, ...] = ("retired", "retiring", "gone", "kept", "new", "unknown")
@@ -141,10 +156,13 @@ async def ask(backend: Backend, name: str, timeout_s: float) -> Sequence[ListedM
     if not isinstance(backend, ListingBackend):
         return UnsupportedFeatureError(f"{name} has no list of models to ask for", provider=name)
     context = Context(model="", provider=name, connect_s=min(10.0, timeout_s), read_s=timeout_s)
+    scope = asyncio.timeout(timeout_s)
     try:
-        async with asyncio.timeout(timeout_s):
+        async with scope:
             models = await backend.list_models(context)
     except TimeoutError:
+        if not scope.expired():
+            raise  # of the user's own function for keys
         return TimedOutError(f"no list within {timeout_s:g} s", phase="total", provider=name)
     except GenSDKError as error:
         error.provider, error.model = name, None

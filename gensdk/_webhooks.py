@@ -27,12 +27,14 @@ def read_webhook(
             f"{provider} delivers no webhooks that gensdk can check", provider=provider
         )
     if isinstance(body, str):
-        body = body.encode()
+        body = body.encode(errors="surrogatepass")  # which no signature fits
     if not isinstance(body, bytes | bytearray | memoryview) or not isinstance(headers, Mapping):
         raise InvalidRequestError("give the raw body (bytes or text) and the headers (a mapping)")
     if not (isinstance(tolerance_s, int | float) and 0 < tolerance_s < math.inf):
         raise ConfigurationError(f"tolerance_s={tolerance_s!r:.40}: give seconds over zero")
-    secrets = (secret,) if isinstance(secret, str) else tuple(secret)
+    secrets = (secret,) if isinstance(secret, str) else secret
+    if not isinstance(secrets, Sequence) or not all(isinstance(one, str) for one in secrets):
+        raise ConfigurationError("secret: give a text, or several in a list", provider=provider)
     event = backend.read_webhook(
         bytes(body), headers, secrets, now=datetime.now(UTC), tolerance_s=tolerance_s
     )

@@ -122,7 +122,11 @@ class GrowingOutput:
             return MISSING
         self._changed = False
         self._since = 0
-        return self._built()
+        try:
+            return self._built()
+        except _NotJsonError:
+            self._state = self._ended
+            return MISSING
 
     def _built(self) -> Any:
         if not self._open:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from gensdk.errors import ClientClosedError, InvalidResponseError
@@ -14,10 +15,13 @@ from .credential import Credential
 from .failures import request_id_of
 from .form import Form
 from .http import HTTPWire
+from .secrets import Secret, redactor
 
 __all__ = ["HostedAccount"]
 
 _NOTHING: Mapping[str, str] = {}
+_LOGINS = re.compile("authorization|cookie|key|token|secret|password")
+_SHORTEST_LOGIN = 8
 
 
 class HostedAccount:
@@ -53,6 +57,7 @@ class HostedAccount:
         self.base_url = base_url
         self._credential = credential
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self._mask = _masking(self._headers)
         self._http_client = http_client
         self._wire: HTTPWire | None = None
         self._closed = False
@@ -80,7 +85,8 @@ class HostedAccount:
 
     def redact(self, text: str) -> str:
         """Mask this account's keys in a text: those known by now, wherever they came from."""
-        return self._credential.redact(text)
+        text = self._credential.redact(text)
+        return text if self._mask is None else self._mask(text)
 
     def invalid(
         self, message: str, answer: Answer | StreamAnswer, context: Context
@@ -160,3 +166,15 @@ class HostedAccount:
 
     async def _all_headers(self) -> Mapping[str, str]:
         return {**await self._credential.headers(), **self._headers}
+
+
+def _masking(headers: Mapping[str, str]) -> Callable[[str], str] | None:
+    """What masks the logins among the user's own headers, told by their names."""
+    words = [(name, value.rpartition(" ")[2]) for name, value in headers.items()]
+    found = [
+        Secret(word, name)
+        for name, word in words
+        if len(word) >= _SHORTEST_LOGIN and word.isascii() and word.isprintable()
+        if _LOGINS.search(name)
+    ]
+    return redactor(*found) if found else None

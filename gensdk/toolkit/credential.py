@@ -99,4 +99,12 @@ class Credential:
     def _as_header(self, key: Key) -> Mapping[str, str]:
         secret = key if isinstance(key, Secret) else Secret(key)
         self._known.add(secret)
-        return {self.header: f"{self._prefix}{secret.reveal()}"}
+        return _Header({self.header: f"{self._prefix}{secret.reveal()}"})
+
+
+class _Header(dict[str, str]):
+    """A header whose value ``vars`` of its owner and tracebacks do not show."""
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"<header {', '.join(self)}>"

@@ -81,7 +81,7 @@ class Headers:
         if self._source is not None:
             self._given = await self._source()  # no local variable: a traceback would show it
             if self._given != self._known:  # mostly it is the same key as before
-                self._checked, self._known = _checked(self._given), self._given
+                self._checked, self._known = _checked(self._given), dict(self._given)
             headers.update(self._checked)
         if extra:
             headers.update(_checked(extra))

@@ -174,3 +174,19 @@ def test_a_schema_without_a_bottom_is_refused() -> None:
     assert anthropic(deep)["refused"].startswith("so deep a nesting (at 'a.a.a")
     assert openai(deep)["not strict"].startswith("it is nested too deeply (at 'a.a.a")
     assert len(local(deep)["refused"]) < 300
+
+
+def test_fields_beside_alternatives_are_not_closed_away() -> None:
+    """Closed alternatives would forbid what stands beside them: no answer could fit."""
+    inner: dict[str, Any] = {
+        "type": "object",
+        "properties": {"x": {"type": "string"}},
+        "required": ["x"],
+    }
+    both = {"anyOf": [inner], "properties": {"z": {"type": "integer"}}, "required": ["z"]}
+    schema: dict[str, Any] = {"type": "object", "properties": {"c": both}, "required": ["c"]}
+    with pytest.raises(NotExpressibleError, match=r"beside 'anyOf' \(at 'c'"):
+        lower_for_anthropic(schema)
+    assert "beside alternatives" in (lower_for_openai(schema).problem or "")
+    sent: Any = followed(schema)[0]
+    assert "additionalProperties" not in sent["properties"]["c"]["anyOf"][0]

@@ -461,6 +461,17 @@ def test_what_is_no_json_shows_nothing_more(text: str) -> None:
     assert [one for one in looks(Recipe, more) if one.day or one.steps is not None] == []
 
 
+@pytest.mark.parametrize("odd", ["\\q", "\\ud83dyy", "\\n \n", "\\uZZZZ"])
+async def test_a_string_that_is_none_ends_the_growing_and_not_the_stream(odd: str) -> None:
+    text = f'{{"title": "a{odd} b", "steps": []}}'
+    assert looks(Recipe, text)[0].title == "a"
+    client = client_of(scripted(told(text, 1)))
+    async with client.stream_text("Pancakes", output=Recipe) as stream:
+        with pytest.raises(OutputValidationError):
+            async for _ in stream.partials:
+                continue
+
+
 def test_depth_has_a_bound() -> None:
     nested = '{"name": "a", "children": [' * 5000
     assert looks(Tree, nested, size=1000)[-1].name == "a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import warnings
 from collections.abc import AsyncIterator, Callable
@@ -349,6 +350,46 @@ async def test_one_that_fails_does_not_keep_the_others(file: Path) -> None:
         assert set(written(file)["providers"]) == {"good"}
     await client_of(file, p=Lister(listed("b"))).refresh_models("p")
     assert set(written(file)["providers"]) == {"good", "p"}  # what was there stays
+
+
+async def test_two_that_ask_at_once_keep_what_the_other_wrote(file: Path) -> None:
+    other = client_of(file, b=Lister(listed("two")))
+
+    class Slow(Lister):
+        async def list_models(self, context: Any) -> list[ListedModel]:
+            await other.refresh_models("b")
+            return await super().list_models(context)
+
+    await client_of(file, a=Slow(listed("one"))).refresh_models("a")
+    assert written(file)["providers"].keys() == {"a", "b"}
+
+
+async def test_an_error_of_the_users_own_leaves_nobody_asking() -> None:
+    stopped: list[bool] = []
+
+    class Endless(Lister):
+        async def list_models(self, context: Any) -> list[ListedModel]:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.append(True)
+            return []
+
+    client = client_of(a=Endless(), b=Lister(KeyError("vault")))
+    with pytest.raises(KeyError):
+        await client.refresh_models("a", "b", save=False)
+    assert stopped == [True]
+
+
+async def test_the_users_own_timeout_is_not_taken_for_ours() -> None:
+    def key() -> str:
+        raise TimeoutError("the vault")
+
+    client = client_of(openai=OpenAIBackend(api_key=key, base_url="http://127.0.0.1:9/v1"))
+    with pytest.raises(TimeoutError, match="the vault"):
+        await client.list_models("openai")
+    with pytest.raises(TimeoutError, match="the vault"):
+        await client.count_tokens("x", model="openai:gpt-6-luna")
 
 
 async def test_a_list_of_something_else_is_refused() -> None:

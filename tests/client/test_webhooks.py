@@ -183,12 +183,19 @@ def test_secrets_that_are_being_changed() -> None:
     assert client.read_webhook("openai", body.decode(), headers, secret=SECRET).id == "wh_1"
 
 
-@pytest.mark.parametrize("secret", ["whsec_", "whsec_not base64!", ""])
-def test_what_is_no_secret(secret: str) -> None:
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_not base64!", "whsec_é", "", b"bytes"])
+def test_what_is_no_secret(secret: Any) -> None:
     body = json.dumps(DONE).encode()
     with pytest.raises(ConfigurationError) as caught:
         client_of().read_webhook("openai", body, sign(body), secret=[secret])
     assert "not base64" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [None, b"bytes", 7])
+def test_a_secret_is_a_text(secret: Any) -> None:
+    body = json.dumps(DONE).encode()
+    with pytest.raises(ConfigurationError, match="secret"):
+        client_of().read_webhook("openai", body, sign(body), secret=secret)
 
 
 # ------------------------------------------------------------------------------------ forgeries
@@ -213,6 +220,8 @@ def forged(**changes: Any) -> tuple[bytes, dict[str, str]]:
         {"Webhook-Timestamp": "soon"},
         {"Webhook-Timestamp": "-1"},
         {"Webhook-Timestamp": "9" * 30},
+        {"Webhook-Timestamp": "9" * 12},
+        {"body": "\ud800"},
         {"Webhook-Timestamp": "\u0661\u0662"},
         {"Webhook-Signature": ""},
         {"Webhook-Signature": "v1,"},

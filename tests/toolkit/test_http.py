@@ -121,6 +121,22 @@ async def test_headers_are_asked_for_before_every_request_so_keys_can_rotate() -
     assert server.requests[0].headers["x-extra"] == "e"
 
 
+async def test_a_function_may_change_the_headers_it_gave_before() -> None:
+    given: dict[str, str] = {}
+
+    async def headers() -> Mapping[str, str]:
+        given["authorization"] = f"Bearer {len(server.requests)}"
+        return given
+
+    async with LoopbackServer() as server:
+        server.on("GET", "/v1/x", answer_json({}))
+        wire = wire_to(server, headers=headers)
+        for _ in range(2):
+            await wire.send("GET", "/x", CONTEXT)
+        await wire.aclose()
+    assert [r.headers["authorization"] for r in server.requests] == ["Bearer 0", "Bearer 1"]
+
+
 async def test_headers_of_the_call_win() -> None:
     async with LoopbackServer() as server:
         server.on("POST", "/v1/x", answer_json({}))

@@ -14,7 +14,7 @@ from gensdk.errors import (
     InvalidRequestError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import ErrorRow, Form, KeyedAccount, KeySource, Secret, Vendor
+from gensdk.toolkit import Credential, ErrorRow, Form, KeyedAccount, KeySource, Secret, Vendor
 from tests.support.server import LoopbackServer, answer_error, answer_json
 
 CONTEXT = Context(model="m")
@@ -61,6 +61,25 @@ async def test_a_key_that_rotates_is_asked_for_each_time_and_masked_for_good() -
     told = [request.headers["authorization"] for request in server.requests]
     assert told == ["Bearer key-number-one", "Bearer key-number-two"]
     assert account.redact("key-number-one key-number-two") == "[redacted] [redacted]"
+
+
+async def test_logins_in_headers_of_the_users_own_are_masked_too() -> None:
+    said = {"error": {"message": "no barcsecret-0123, gateway-0123, value-of-x-y-z"}}
+    async with LoopbackServer() as server:
+        server.on("POST", "/x", answer_error(400, said))
+        headers = {"Authorization": "Basic barcsecret-0123", "X-Gateway-Key": "gateway-0123",
+                   "X-Y": "value-of-x-y-z"}  # fmt: skip
+        account = KeyedAccount(VENDOR, api_key="k-1234567", base_url=server.url, headers=headers)
+        with pytest.raises(InvalidRequestError) as caught:
+            await account.send("POST", "/x", CONTEXT)
+        await account.aclose()
+    assert caught.value.message == "no [redacted], [redacted], value-of-x-y-z"
+
+
+async def test_what_a_credential_keeps_does_not_show_the_key() -> None:
+    credential = Credential("key-number-one", provider="acme")
+    await credential.headers()
+    assert "number" not in repr(vars(credential))
 
 
 async def test_the_environment_gives_key_and_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,8 @@ def _shape(rest: dict[str, Any], depth: int) -> dict[str, Any]:
 def _several(rest: dict[str, Any], name: str, depth: int) -> dict[str, Any]:
     rest.pop("type", None)
     parts = rest.pop(name)
+    if rest.get("properties"):  # each alternative is closed, and would forbid them
+        raise NotExpressibleError(f"fields beside {name!r}")
     if name == "allOf" and len(parts) > 1:
         _all_of_one_value(parts)
     inner = [_node(item, depth + 1) for item in parts]

@@ -204,7 +204,7 @@ async def collect(accounts: Accounts, handle: JobHandle, context: Context) -> Vi
         JobFailedError: It made nothing.
         JobExpiredError: The provider does not know it any more.
     """
-    target, ticket, _ = _place(handle, accounts, context)
+    target, ticket, kind = _place(handle, accounts, context)
     try:
         answer = await accounts.router.send(
             "GET", f"/{target.provider}{ticket.place}", context, query=target.service.query
@@ -213,6 +213,8 @@ async def collect(accounts: Accounts, handle: JobHandle, context: Context) -> Vi
         failed: GenSDKError = _gone(handle, accounts, context, error.status)
     except InvalidRequestError as error:
         # fal's queue says COMPLETED of what failed, too; its outcome is then an error.
+        if kind != "fal":
+            raise
         failed = JobFailedError(
             error.message,
             provider=accounts.name,

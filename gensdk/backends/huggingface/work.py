@@ -13,7 +13,9 @@ from pydantic_core import from_json
 
 from gensdk.catalog.huggingface import QueueKind
 from gensdk.errors import (
+    ContentBlockedError,
     GenSDKError,
+    InvalidRequestError,
     InvalidResponseError,
     JobFailedError,
     OutcomeUnknownError,
@@ -122,17 +124,29 @@ async def _patiently(
         except TransientError as error:
             failed += 1
             if failed == _LOOKS:
-                raise OutcomeUnknownError(
-                    f"{target.provider} took the work on, but cannot be asked after it: "
-                    f"{error.message}",
-                    provider=accounts.name, model=context.model, status=error.status,
-                    request_id=error.request_id, job_id=ticket.id,
-                ) from error  # fmt: skip
-        except GenSDKError as error:
-            error.billed = "maybe"
+                raise _out_of_sight(error, accounts, target, ticket, context) from error
+        except (InvalidRequestError, ContentBlockedError) as error:
+            error.billed = "maybe"  # what the work ended with
             raise
+        except GenSDKError as error:
+            raise _out_of_sight(error, accounts, target, ticket, context) from error
         await asyncio.sleep(pause)
         pause = min(pause * _SLOWER, _SLOWEST_S)
+
+
+def _out_of_sight(
+    error: GenSDKError, accounts: Accounts, target: Target, ticket: Ticket, context: Context
+) -> OutcomeUnknownError:
+    """The work goes on, whatever the look at it failed with: nobody is to ask for it again."""
+    return OutcomeUnknownError(
+        f"{target.provider} took the work on, but cannot be asked after it: {error.message}",
+        provider=accounts.name,
+        model=context.model,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        job_id=ticket.id,
+    )
 
 
 async def looked(

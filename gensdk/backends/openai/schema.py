@@ -162,6 +162,8 @@ def _spelled_out(
         raise NotExpressibleError("a value of any type")
     if not node.keys() & {"type", "anyOf"}:
         node["type"] = _kinds([node["const"]] if "const" in node else node["enum"])
+    if "anyOf" in node and node.get("properties"):
+        raise NotExpressibleError("fields beside alternatives")
     if "anyOf" in node:
         node["anyOf"] = [_node(item, definitions, depth + 1) for item in node["anyOf"]]
     if _may_be(node, "array"):

@@ -19,14 +19,17 @@ __all__ = ["ROWS", "VENDOR", "blocked_stage", "read_failure"]
 
 _NO_CREDIT = "You do not have enough credits to run this task."
 _NO_CREDIT_CODE = "not_enough_credits"
+_SAID = "said"
+"""Type of what the API itself says, and no gateway before it."""
 
 ROWS: tuple[ErrorRow, ...] = (
     ErrorRow(QuotaExceededError, code=_NO_CREDIT_CODE),
     ErrorRow(InvalidRequestError, 405),
-    # "Shedding load" and "not able to satisfy the request": nothing was begun.
-    ErrorRow(OverloadedError, 502),
+    # "Shedding load" and "not able to satisfy the request": nothing was begun. Of a gateway's own
+    # 502 or 504 nobody knows that.
+    ErrorRow(OverloadedError, 502, type=_SAID),
     ErrorRow(OverloadedError, 503),
-    ErrorRow(OverloadedError, 504),
+    ErrorRow(OverloadedError, 504, type=_SAID),
 )
 
 _BLOCKED: tuple[tuple[str, Literal["input", "output"] | None], ...] = (
@@ -60,7 +63,7 @@ def read_failure(answer: Answer) -> Failure:
     places = list(_issues(body.get("issues")))
     told = "; ".join([said, *(f"{place}: {what}" for place, what in places)])
     param = places[0][0] if places else failure.param
-    return replace(failure, code=code, message=told, param=param)
+    return replace(failure, code=code, message=told, param=param, type=_SAID)
 
 
 def _issues(issues: object) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from gensdk.errors import (
     InvalidResponseError,
     JobExpiredError,
     JobFailedError,
+    TransientError,
 )
 from gensdk.spec import Context
 from gensdk.toolkit import Answer, KeyedAccount, Notes, merge_extra, request_id_of, vendor_options
@@ -72,6 +73,7 @@ _KINDS: dict[str, MediaKind] = {
     "speech": "audio",
     "music": "audio",
 }
+_MOST_FILES = 16
 _FRAMES = re.compile(r"sequence|exr")
 """In words of ``output_format`` whose result is a bundle of pictures."""
 
@@ -231,6 +233,9 @@ async def collect(
             code="no_output",
             billed="maybe",
         )
+    if len(task.output) > _MOST_FILES:
+        said = f"The task lists {len(task.output)} files, more than any task makes."
+        raise account.invalid(said, answer, context)
     made = [await _fetched(account, url, handle, answer, context) for url in task.output]
     facts: dict[str, Any] = {
         "provider": account.name,
@@ -252,9 +257,16 @@ async def collect(
 async def cancel(account: KeyedAccount, handle: JobHandle, context: Context) -> CancelOutcome:
     """Cancel the task. What it had cost by then, the vendor says only afterwards.
 
-    The same request deletes a task that has ended, with what it made.
+    The same request deletes a task that has ended, with what it made; so it is looked at before,
+    and one that has made something is left alone.
     """
-    await _ask(account, "DELETE", handle, context)
+    try:
+        task, _ = await _look(account, handle, context)
+        made = _STATUS.get(task.status) == "succeeded"
+    except (TransientError, InvalidResponseError):
+        made = False
+    if not made:
+        await _ask(account, "DELETE", handle, context)
     return "may_still_bill"
 
 

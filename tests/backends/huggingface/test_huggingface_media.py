@@ -239,6 +239,19 @@ async def test_a_look_that_fails_in_passing_is_repeated_and_the_request_never() 
     assert len(posted(server)) == 2
 
 
+@pytest.mark.parametrize("status", [401, 402, 404])
+async def test_work_that_was_taken_on_is_not_asked_for_elsewhere(status: int) -> None:
+    async with loopback(entry("replicate", T2I)) as (server, client):
+        queue_of("replicate", server)
+        server.on("GET", "/replicate/v1/predictions/w1", answer_error(status, {"error": "no"}))
+        server.on("POST", f"/hf-inference/models/{MODEL}", answer_bytes(PICTURE.data, "image/png"))
+        route = [f"huggingface:{MODEL}", f"huggingface:{MODEL}:hf-inference"]
+        with pytest.raises(OutcomeUnknownError, match="took the work on") as caught:
+            await client.image("a cat", model=route)
+    assert (caught.value.billed, caught.value.job_id) == ("maybe", "w1")
+    assert len(posted(server)) == 1
+
+
 async def test_the_outcome_of_fals_queue_is_asked_for_again() -> None:
     async with loopback(entry("fal-ai", I2I)) as (server, client):
         queue_of("fal-ai", server)

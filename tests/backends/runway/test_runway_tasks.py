@@ -148,7 +148,8 @@ async def test_taken_up_by_another_process_with_fresh_addresses() -> None:
 
 async def test_cancelling_says_that_it_may_still_bill() -> None:
     async with loopback() as (server, client):
-        server.on("GET", TASK, answer_json(task("RUNNING", progress=0.1)), answer_error(404, {}))
+        running = answer_json(task("RUNNING", progress=0.1))
+        server.on("GET", TASK, running, running, answer_error(404, {}))
         job = await client.start_video("x", model=MODEL)
         async for progress in job:
             assert progress.progress == 0.1
@@ -158,6 +159,35 @@ async def test_cancelling_says_that_it_may_still_bill() -> None:
         assert server.requests[-1].path == TASK
         with pytest.raises(JobCancelledError):
             await job.result()
+
+
+async def test_what_a_task_has_made_is_not_deleted_by_cancelling_too_late() -> None:
+    async with loopback() as (server, client):
+        made = answer_json(task("SUCCEEDED", output=[f"{server.url}/out/0"]))
+        server.on("GET", TASK, answer_json(task("RUNNING")), made)
+        job = await client.start_video("x", model=MODEL)
+        async for _ in job:
+            break
+        assert await job.cancel() == "may_still_bill"
+        assert (await job.result()).videos[0].data == MP4
+        assert all(request.method != "DELETE" for request in server.requests)
+
+
+async def test_a_task_that_cannot_be_looked_at_is_cancelled_all_the_same() -> None:
+    async with loopback() as (server, client):
+        server.on("GET", TASK, answer_error(503, {"error": "busy"}))
+        job = await client.start_video("x", model=MODEL)
+        assert await job.cancel() == "may_still_bill"
+        assert server.requests[-1].method == "DELETE"
+
+
+async def test_files_without_end_are_not_fetched() -> None:
+    async with loopback() as (server, client):
+        output = [f"{server.url}/out/0"] * 17
+        server.on("GET", TASK, answer_json(task("SUCCEEDED", output=output)))
+        with pytest.raises(InvalidResponseError, match="17 files"):
+            await client.video("x", model=MODEL)
+        assert all(request.path != "/out/0" for request in server.requests)
 
 
 @pytest.mark.parametrize("ability", ["image", "speech", "video"])
@@ -193,9 +223,11 @@ async def test_a_call_that_is_cancelled_cancels_its_task(ability: str) -> None:
         (405, "no", InvalidRequestError),
         (429, {"error": "Too many"}, RateLimitError),
         (500, {"error": "oops"}, ServerError),
-        (502, b"<html></html>", OverloadedError),
+        (502, b"<html></html>", ServerError),
+        (502, {"error": "busy"}, OverloadedError),
         (503, {"error": "busy"}, OverloadedError),
         (504, {"error": "busy"}, OverloadedError),
+        (504, b"<html></html>", ServerError),
     ],
 )
 async def test_failures_by_status(status: int, body: Any, error: type[GenSDKError]) -> None:
@@ -233,6 +265,10 @@ async def test_a_task_is_never_created_twice() -> None:
         server.on("POST", "*", answer_error(503, {"error": "busy"}), answer_json(CREATED))
         await client.video("x", model=MODEL)
         assert len(posts(server)) == 3
+        server.on("POST", "*", answer_error(504, b"<html>gateway</html>"), answer_json(CREATED))
+        with pytest.raises(OutcomeUnknownError):
+            await client.video("x", model=MODEL)
+        assert len(posts(server)) == 4
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"id": 7}', b'{"id": "../x"}', b"<html>"])

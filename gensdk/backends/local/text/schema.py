@@ -85,7 +85,7 @@ class _Reader:
                     node[name] = self.node(node[name], _joined(path, step), depth + 1)
         for name in ("anyOf", "allOf", "prefixItems"):
             if isinstance(node.get(name), list):
-                alone = name != "allOf" or len(node[name]) == 1
+                alone = (name != "allOf" or len(node[name]) == 1) and not node.get("properties")
                 node[name] = [self.node(one, path, depth + 1, closes=alone) for one in node[name]]
 
     def _map(self, nodes: Mapping[str, Any], name: str, path: str, depth: int) -> dict[str, Any]:
