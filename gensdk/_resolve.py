@@ -153,13 +153,19 @@ class Resolver:
         return self._file()[0]
 
     def capabilities(self, model: str) -> Capabilities:
-        """What ``provider:model`` can do, as far as it is known without asking.
+        """What ``provider:model``, or an alias of one, can do, as far as it is known unasked.
 
         Raises:
-            UnknownModelError: No model is named.
+            UnknownModelError: No model is named, or an alias stands for several.
             UnknownBackendError: A provider nobody registered.
             NoPublicAPIError: A product that cannot be called lawfully.
         """
+        names, left = self.names(), len(self.names())
+        while model in names and left:
+            named, left = names[model], left - 1
+            if not isinstance(named, str):
+                raise UnknownModelError(f"{model!r} stands for several models; ask for one of them")
+            model = named
         provider, _, name = model.partition(":")
         self._mind_api(provider, name)
         if not name:

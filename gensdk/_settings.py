@@ -149,8 +149,9 @@ def default_model(ability: Ability, environ: Mapping[str, str] = os.environ) -> 
     if ability in DEMO_MODELS:
         return DEMO_MODELS[ability]
     keys = ", ".join(dict.fromkeys(row.key_env for row in DEFAULTS if row.ability == ability))
+    here = '"local:espeak"' if ability == "speech" else '"local:org/name"'
     raise UnknownModelError(
-        f'no model for {ability!r}: pass model="provider:model", or '
+        f'no model for {ability!r}: pass model="provider:model" (on this machine: {here}), or '
         f"Client(models={{{ability!r}: …}}), or set {ENVIRONMENT[ability]}"
         + (f", or a key ({keys})" if keys else "")
     )

@@ -147,6 +147,16 @@ def test_capabilities_are_told_without_asking_the_model() -> None:
         client.capabilities("a")
 
 
+def test_capabilities_of_an_alias() -> None:
+    models: dict[str, Any] = {"cheap": "text", "text": "a:m", "both": ["a:m", "a:n"]}
+    client = gensdk.Client(backends={"a": scripted(max_inputs=7)}, models=models)
+    assert client.capabilities("cheap").max_inputs == 7
+    with pytest.raises(UnknownModelError, match="several models"):
+        client.capabilities("both")
+    with pytest.raises(UnknownModelError, match="provider:model"):
+        gensdk.Client(models={"x": "y", "y": "x"}).capabilities("x")
+
+
 async def answer(client: gensdk.Client, streaming: bool) -> Any:
     if not streaming:
         return await client.text("x", model="both")
