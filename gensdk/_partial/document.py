@@ -25,6 +25,11 @@ _LOOK = 64
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _IN_STRING = re.compile(r'[^"\\]*')
+_WHOLE = re.compile(
+    r"(?:[^\\]++|\\[^u]|\\u(?![dD][89abAB])[0-9a-fA-F]{4}"
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4})*+"
+)
+"""What of a string can be decoded by itself: no half escape, no half pair of them."""
 _IN_SCALAR = re.compile(r"[^\s,\]}\[{:\"]*")
 _CLOSING = {"{": "}", "[": "]"}
 
@@ -96,6 +101,7 @@ class GrowingOutput:
         self._state = self._start
         self._open: list[_Open] = []
         self._last: Any = MISSING
+        self._decoded = ""
         self._pieces: list[str] = []
         self._length = 0
         self._escaped = False
@@ -237,6 +243,7 @@ class GrowingOutput:
 
     # ---------------------------------------------------------------------------- strings
     def _begin_string(self, *, is_key: bool) -> None:
+        self._decoded = ""
         self._pieces = []
         self._length = 0
         self._escaped = self._pending = False
@@ -271,7 +278,7 @@ class GrowingOutput:
         seen = self._length > 0 and not self._escaped and not self._is_key and self._grows()
         changed = self._changed
         if self._escaped:
-            text = _decoded(f'"{text}"', "off")
+            text = self._decoded + _decoded(text)
         self._pieces = []
         self._length = 0
         if self._is_key:
@@ -285,7 +292,13 @@ class GrowingOutput:
     def _unfinished(self) -> str:
         text = "".join(self._pieces)
         self._pieces = [text]  # so that the next look joins little
-        return _decoded(f'"{text}', "trailing-strings") if self._escaped else text
+        if not self._escaped:
+            return text
+        whole = _WHOLE.match(text)
+        end = whole.end() if whole else 0
+        self._decoded += _decoded(text[:end])  # so that no look decodes it again
+        self._pieces = [text[end:]]
+        return self._decoded
 
     # --------------------------------------------------------------------------- brackets
     def _begin(self, bracket: str) -> None:
@@ -320,8 +333,9 @@ def _after_space(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _decoded(text: str, partial: Any) -> str:
+def _decoded(text: str) -> str:
+    """The text that the inside of a JSON string means."""
     try:
-        return str(from_json(text.encode(errors="replace"), allow_partial=partial))
+        return str(from_json(f'"{text}"'.encode(errors="replace")))
     except ValueError:
         raise _NotJsonError from None

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired
 
+import pydantic_core
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 import gensdk
-from gensdk._partial import MISSING, GrowingOutput
+from gensdk._partial import MISSING, GrowingOutput, document
 from gensdk.errors import (
     ConfigurationError,
     OutputValidationError,
@@ -534,3 +535,31 @@ def test_the_work_of_looking_grows_with_the_length_and_not_with_its_square() -> 
         assert sum(map(len, found)) <= 65 * len(text)
     long = json.dumps({"value": ["x" * 50_000]})
     assert sum(len(one[0]) for one in looks(list[str], long, 4) if one) <= 70 * 64 * len(long)
+
+
+def test_no_look_decodes_the_escapes_of_the_one_before_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    decode = pydantic_core.from_json
+
+    def counted(content: bytes, **more: Any) -> Any:
+        read.append(len(content))
+        return decode(content, **more)
+
+    monkeypatch.setattr(document, "from_json", counted)
+    value = 'a line\n"é" \U0001f600 ' * 400
+    found = looks(Recipe, json.dumps({"title": value}), size=4)
+    assert found[-1].title == value
+    assert len(read) > 50
+    assert sum(read) < 2 * len(json.dumps(value))
+
+
+@given(st.text(max_size=40).map(lambda text: json.dumps(text)[1:-1]), st.integers(1, 5))
+def test_an_unfinished_string_is_what_stands_there_without_doubt(inside: str, size: int) -> None:
+    growing = GrowingOutput(OutputSchema.of(Recipe))
+    for event in cut('{"title": "' + inside, size):
+        growing.take(event)
+        growing.look()
+    known = pydantic_core.from_json(f'"{inside}'.encode(), allow_partial="trailing-strings")
+    assert growing._unfinished() == known
