@@ -30,6 +30,14 @@ class QuietHeaders(dict[bytes, bytes]):
         return f"<{len(self)} headers>"
 
 
+class QuietSource(dict[str, str]):
+    """What a source gave, as it was then; it does not show itself either."""
+
+    def __repr__(self) -> str:
+        """Show the number."""
+        return f"<{len(self)} headers>"
+
+
 class QuietPairs(list[tuple[bytes, bytes]]):
     """The same as a list."""
 
@@ -41,7 +49,7 @@ class QuietPairs(list[tuple[bytes, bytes]]):
 class Headers:
     """Completes the headers of each request of one account."""
 
-    __slots__ = ("_checked", "_fixed", "_given", "_known", "_source")
+    __slots__ = ("_fixed", "_latest", "_source")
 
     def __init__(self, source: HeaderSource, host_header: str) -> None:
         """Check the account's headers once where they are fixed.
@@ -58,9 +66,7 @@ class Headers:
             }
         )
         self._source: Callable[[], Awaitable[Mapping[str, str]]] | None = None
-        self._given: Mapping[str, str] = {}
-        self._known: Mapping[str, str] = {}
-        self._checked = QuietHeaders()
+        self._latest = QuietSource(), QuietHeaders()
         if callable(source):
             self._source = source
         else:
@@ -79,10 +85,12 @@ class Headers:
             headers[b"content-type"] = content_type.encode()
             headers[b"content-length"] = b"%d" % len(body)
         if self._source is not None:
-            self._given = await self._source()  # no local variable: a traceback would show it
-            if self._given != self._known:  # mostly it is the same key as before
-                self._checked, self._known = _checked(self._given), dict(self._given)
-            headers.update(self._checked)
+            given = QuietSource(await self._source())
+            known, checked = self._latest  # one pair: requests on other loops' threads have others
+            if given != known:  # mostly it is the same key as before
+                checked = _checked(given)
+                self._latest = given, checked
+            headers.update(checked)
         if extra:
             headers.update(_checked(extra))
         return QuietPairs(headers.items())

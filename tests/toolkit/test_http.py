@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gzip
+import threading
 import zlib
 from collections.abc import Mapping
 
@@ -19,6 +21,7 @@ from gensdk.errors import (
 )
 from gensdk.spec import Context
 from gensdk.toolkit import Form, FormFile, HTTPWire, Secret, server_sent_events
+from gensdk.toolkit.headers import Headers
 from gensdk.toolkit.sockets import AsyncioBackend
 from tests.support.server import (
     LoopbackServer,
@@ -135,6 +138,37 @@ async def test_a_function_may_change_the_headers_it_gave_before() -> None:
             await wire.send("GET", "/x", CONTEXT)
         await wire.aclose()
     assert [r.headers["authorization"] for r in server.requests] == ["Bearer 0", "Bearer 1"]
+
+
+async def test_a_request_has_the_headers_it_was_given_whatever_is_checked_meanwhile() -> None:
+    """Another thread asks while the first one's headers are being checked."""
+
+    class Slow(str):
+        """A value whose check another thread gets in between."""
+
+        __slots__ = ()
+
+        def isascii(self) -> bool:
+            thread = threading.Thread(target=asyncio.run, args=(ask("two"),))
+            thread.start()
+            thread.join()
+            return True
+
+    keys: contextvars.ContextVar[str] = contextvars.ContextVar("keys")
+    sent: dict[str, list[bytes]] = {}
+
+    async def source() -> Mapping[str, str]:
+        return {"authorization": keys.get()}
+
+    async def ask(name: str, key: str | None = None) -> None:
+        keys.set(key or name)
+        complete = dict(await headers.complete({}, None, ""))
+        sent.setdefault(name, []).append(complete[b"authorization"])
+
+    headers = Headers(source, "host")
+    await ask("one", Slow("one"))
+    await ask("two")
+    assert sent == {"one": [b"one"], "two": [b"two", b"two"]}
 
 
 async def test_headers_of_the_call_win() -> None:

@@ -252,6 +252,20 @@ def test_a_long_prompt_stalls_nobody(llama: LoadedModel) -> None:
         assert tray.tokens(number) == generated(llama, prompt, most)
 
 
+def test_long_prompts_that_keep_coming_pass_nobody_by(llama: LoadedModel) -> None:
+    """A prompt that fits no pass beside a long one has its turn all the same."""
+    scheduler: BatchScheduler[int] = BatchScheduler(llama, WorkerLimits())
+    tray, rng = Tray(), random.Random(7)
+    scheduler.admit(0, job(prompt_of(rng, 700), 1))
+    scheduler.admit(1, job(prompt_of(rng, 250), 1))
+    assert READ_TOKENS // 2 < len(scheduler._waiting[1].ids) <= READ_TOKENS
+    for number in range(2, 6):
+        scheduler.admit(number, job(prompt_of(rng, 700), 1))
+        run(scheduler, tray, until=lambda: len(scheduler.active) < 3)
+    assert tray.ended(1)
+    assert not tray.ended(5)
+
+
 def test_cancelling_at_any_moment_leaves_nothing_and_disturbs_nobody(llama: LoadedModel) -> None:
     rng = random.Random(4)
     scheduler: BatchScheduler[int] = BatchScheduler(llama, WorkerLimits(max_active=400))
@@ -346,6 +360,29 @@ def test_scores_that_are_no_numbers_fail_their_own_call(tmp_path: Path) -> None:
     assert not tray.errors
     assert tray.tokens(0)
     assert tray.tokens(2)
+    nothing_left(scheduler)
+
+
+def test_a_prompt_that_breaks_the_model_fails_alone(llama: LoadedModel) -> None:
+    """Also where it was read in one pass with others."""
+    moon = llama.tokenizer("moon", add_special_tokens=False).input_ids[-1]
+
+    def refuse(_network: Any, _args: Any, options: dict[str, Any]) -> None:
+        if options["input_ids"].shape[1] > 1 and moon in options["input_ids"]:
+            raise ValueError("this prompt breaks the model")
+
+    scheduler: BatchScheduler[int] = BatchScheduler(llama, WorkerLimits())
+    tray = Tray()
+    for number, prompt in enumerate(("the cat", "moon", "a brave")):
+        scheduler.admit(number, job(prompt, 3))
+    hook = llama.network.register_forward_pre_hook(refuse, with_kwargs=True)
+    try:
+        run(scheduler, tray)
+    finally:
+        hook.remove()
+    assert set(tray.errors) == {1}
+    assert tray.tokens(0) == generated(llama, "the cat", 3)
+    assert tray.tokens(2) == generated(llama, "a brave", 3)
     nothing_left(scheduler)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, T5ForConditionalG
 
 import gensdk
 from gensdk.backends.local import LocalBackend, LocalTextOptions
+from gensdk.backends.local.seq2seq.batches import SharedBatch
 from gensdk.errors import InvalidRequestError, OutOfMemoryError, UnsupportedFeatureError
 from gensdk.types import TextResponse
 from tests.support.local_calls import ask, joined, stream
@@ -251,6 +252,32 @@ async def test_memory_may_be_short_at_any_place(
     monkeypatch.setattr(name, short)
     assert await all_of_them() == expected
     assert not left, "memory was short as often as was planned"
+
+
+async def test_memory_that_was_short_is_forgotten_with_the_last_call(
+    t5: Path, backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, rows = SharedBatch.forward, list[int]()
+
+    @functools.wraps(plain)
+    def forward(batch: SharedBatch, tokens: Sequence[int]) -> torch.Tensor:
+        rows.append(len(tokens))
+        if len(rows) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(batch, tokens)
+
+    async def all_of_them() -> None:
+        calls = [ask(backend, t5, p, max_tokens=8, logit_bias={1: -100.0}) for p in PROMPTS]
+        await asyncio.gather(*calls)
+        together.append(max(rows))
+
+    together: list[int] = []
+    await backend.preload(str(t5))
+    monkeypatch.setattr(SharedBatch, "forward", forward)
+    await all_of_them()
+    rows[:] = [0, 0]
+    await all_of_them()
+    assert together == [len(PROMPTS)] * 2
 
 
 async def test_a_call_that_fails_fails_alone(

@@ -18,7 +18,14 @@ from gensdk.backends.local.text.job import TextJob
 from gensdk.backends.local.text.model import LoadedModel, load_model
 from gensdk.backends.local.text.sampling import SamplingWish
 from gensdk.backends.local.worker import WorkerLimits
-from tests.backends.local.test_local_batching import Tray, job, nothing_left, prompt_of, run
+from tests.backends.local.test_local_batching import (
+    Tray,
+    failing,
+    job,
+    nothing_left,
+    prompt_of,
+    run,
+)
 from tests.support.tiny_models import save_model
 
 
@@ -165,4 +172,41 @@ def test_a_cancel_without_memory_disturbs_nobody(
     assert not left
     run(scheduler, tray)
     assert tray.tokens(1) == tray.tokens(0)
+    nothing_left(scheduler)
+
+
+def test_what_is_read_again_is_stored_as_it_was_read(llama: LoadedModel) -> None:
+    """A row that is read again chooses its next token before its beginning is kept."""
+    endless = SamplingWish(temperature=0, logit_bias=dict.fromkeys(llama.end_ids, -100.0))
+    scheduler: BatchScheduler[int] = BatchScheduler(llama, WorkerLimits())
+    tray = Tray()
+    scheduler.admit(0, job("the moon", 40, sampling=endless))
+    scheduler.admit(1, job(prompt_of(random.Random(8), 50), 40, sampling=endless))
+    scheduler.step(tray)
+    run(scheduler, tray, until=lambda: len(scheduler._lines[1].ids) % 32 == 31)
+    hook = failing(llama, {1, 2})  # what is stored goes first, then the younger row
+    try:
+        run(scheduler, tray)
+    finally:
+        hook.remove()
+    assert scheduler._store._entries
+    for stored in scheduler._store._entries.values():
+        assert {keys.shape[-2] for keys, _ in stored.parts} == {len(stored.ids)}
+
+
+def test_memory_that_was_short_is_forgotten_with_the_last_call(llama: LoadedModel) -> None:
+    endless = SamplingWish(temperature=0, logit_bias=dict.fromkeys(llama.end_ids, -100.0))
+    scheduler: BatchScheduler[int] = BatchScheduler(llama, WorkerLimits())
+    tray = Tray()
+    for number in range(8):
+        if number in {0, 4}:
+            run(scheduler, tray)
+        scheduler.admit(number, job("the moon", 6, sampling=endless))
+        if number == 3:
+            hook = failing(llama, {2, 3})
+            run(scheduler, tray)
+            hook.remove()
+    scheduler.step(tray)
+    assert len(scheduler._lines) == 4, "all run together again"
+    run(scheduler, tray)
     nothing_left(scheduler)

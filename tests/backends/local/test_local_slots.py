@@ -115,3 +115,20 @@ def test_where_there_is_no_room_for_all_that_wait_it_grows_with_them(
     assert not tray.errors
     assert tray.tokens(4) == alone(llama, job("the brave cat", 4))
     nothing_left(scheduler)
+
+
+def test_no_room_is_kept_for_calls_that_were_given_up(llama: LoadedModel) -> None:
+    scheduler: BatchScheduler[int] = BatchScheduler(llama, WorkerLimits(max_active=64))
+    tray = Tray()
+    for number in range(60):
+        scheduler.admit(number, job(f"{number} " * 60, 30))
+    scheduler.step(tray)
+    waiting = [call.call for call in scheduler._waiting]
+    assert scheduler._slots.coming == len(waiting) > len(scheduler._lines) > 0
+    before = scheduler._slots.memory_bytes
+    for call in waiting:
+        scheduler.drop(call)
+    assert scheduler._slots.coming == 0
+    assert scheduler._slots.memory_bytes < before
+    run(scheduler, tray)
+    nothing_left(scheduler)

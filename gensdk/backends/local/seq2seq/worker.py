@@ -77,6 +77,8 @@ class Seq2SeqWorker(CallsWorker[CallT, Seq2SeqPlan]):
     def admit(self, call: CallT, job: Job) -> None:
         """Tokenize a call's prompt and put it in line to be read."""
         plan = Seq2SeqPlan(self._model, job)
+        if not self._calls:
+            self._limit.reset()
         self._calls[call] = plan
         self._model.text.adapters.tidy({other.adapter for other in self._calls.values()})
         lines = [_Line(call, row, list(plan.begins)) for row in plan.rows]
@@ -88,8 +90,6 @@ class Seq2SeqWorker(CallsWorker[CallT, Seq2SeqPlan]):
         super().drop(call)
         self._waiting = [waiting for waiting in self._waiting if waiting.call != call]
         self._sweep()
-        if not self._calls:
-            self._limit.reset()
 
     def step(self, desk: Desk[CallT]) -> None:
         """Let every running row choose a token, then read prompts."""

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..calls import CallsWorker
-from ..failures import is_out_of_memory
+from ..failures import is_device_failure, is_out_of_memory
 from ..relief import RowLimit, attempt
 from ..worker import Desk, WorkerLimits
 from .choosing import choose
@@ -68,7 +68,9 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
         self._enter(call, Plan(self._model, job), job.lookup)
 
     def _enter(self, call: CallT, plan: Plan, lookup: int) -> None:
-        self._ahead = self._ahead or not self._calls
+        if not self._calls:  # what was short of memory before is over
+            self._ahead = True
+            self._limit.reset()
         self._calls[call] = plan
         self._model.adapters.tidy({other.adapter for other in self._calls.values()})
         lines = [Line(call, row, list(plan.ids), plan.adapter) for row in plan.rows]
@@ -82,8 +84,6 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
         super().drop(call)
         self._waiting = [waiting for waiting in self._waiting if waiting.call != call]
         self._leave([line for line in self._lines if line.call == call])
-        if not self._calls:
-            self._limit.reset()
 
     def step(self, desk: Desk[CallT]) -> None:
         """Let every running row choose a token, then read prompts."""
@@ -127,7 +127,7 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
     def _read_again(self, lines: Sequence[Line[CallT]]) -> None:
         """Put rows in line, in front, to go on where they were."""
         left = [line for line in lines if not self._is_over(line)]
-        again = [Waiting(line.call, line.ids, [line]) for line in left]
+        again = [Waiting(line.call, list(line.ids), [line]) for line in left]  # its own grow on
         self._waiting = [*again, *self._waiting]
 
     def _wanted(self, desk: Desk[CallT]) -> bool:
@@ -219,7 +219,7 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
                     self._slots.leave(number)
                     self._lines[number] = self._lines[-1]
                     self._lines.pop()
-            if gone:
+            if gone or self._slots.coming:  # who was expected may have been given up
                 self._expect()
                 self._slots.give_back()
         except Exception as error:
@@ -242,10 +242,15 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
             head = group[0]
             before = head.parts or first_of(head.prefix, head.done)
             self._model.adapters.use([head.adapter])
-            scores, found = read(self._model, self._asks, pieces, before)
+            try:
+                scores, found = read(self._model, self._asks, pieces, before)
+            except Exception as error:
+                if len(group) == 1 or is_out_of_memory(error) or is_device_failure(error):
+                    raise
+                _apart(group)
+                continue
             if len(group) > 1 and not bool(scores.isfinite().all()):
-                for waiting in group:  # one of them spoils the others
-                    waiting.alone = True
+                _apart(group)
                 continue
             size = sum(len(piece.ids) for piece in pieces)
             budget -= size
@@ -257,15 +262,20 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
                 self._begin(desk, group, scores)
 
     def _group(self, budget: int) -> list[Waiting[CallT]]:
-        """The texts of the next pass: short ones with the same beginning, or part of a long one."""
+        """The texts of the next pass: short ones with the same beginning, or part of a long one.
+
+        One that is short, but too long to share a pass with a long one, then counts as long.
+        """
         if len(self._lines) >= self._limit.most:
             return []
         short = [w for w in self._waiting if self._look_up(w).left <= READ_TOKENS and not w.parts]
         long = next((w for w in self._waiting if w.left > READ_TOKENS or w.parts), None)
         if long is not None:
+            half = READ_TOKENS // 2
+            long = next(w for w in self._waiting if w.left > half or w.parts)
             if budget < READ_TOKENS:
                 return [long]
-            budget //= 2
+            budget = half
         group: list[Waiting[CallT]] = []
         others = [w for w in self._waiting if w.parts]
         rows, size = len(self._lines), 0
@@ -326,3 +336,9 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
             if not is_out_of_memory(error):
                 raise
             self._store.clear()
+
+
+def _apart(group: Sequence[Waiting[Any]]) -> None:
+    """Let each be read alone: one of them spoils the others."""
+    for waiting in group:
+        waiting.alone = True
