@@ -49,9 +49,10 @@ def build(
 
     Calls without a budget go another way, with one layer less, through the same policies.
     """
+    retrier = Retrier()
     layers = (
-        Limiter(limit), Retrier(), BreakerLayer(), Splitter(), Successors(),
-        Router(make_ready), Deadline(), cacher, Observer(),
+        Limiter(limit), retrier, BreakerLayer(), Splitter(), Successors(),
+        Router(make_ready, retrier.tokens), Deadline(), cacher, Observer(),
     )  # fmt: skip
     free = Attempter(invoke, make_ready).step()
     bounded = Spending().wrap(free)

@@ -180,8 +180,8 @@ class Tokens:
     """The allowance for retries of one provider, or of downloads: an outage is not multiplied.
 
     500 tokens; a retry takes 14 (9 where the provider throttles) and gives them back when it
-    succeeds; a first try that succeeds adds one. So 100 calls that all fail make at most 135
-    requests, or 155 where they are throttled.
+    succeeds, and so does a hedge; a first try that succeeds adds one. So 100 calls that all fail
+    make at most 135 requests, or 155 where they are throttled.
     """
 
     __slots__ = ("left",)
@@ -192,7 +192,11 @@ class Tokens:
 
     def take(self, error: GenSDKError) -> float:
         """Take the price of one retry and return it; 0 where there is not enough left."""
-        price = THROTTLE_COST if isinstance(error, RateLimitError | OverloadedError) else COST
+        throttled = isinstance(error, RateLimitError | OverloadedError)
+        return self.spend(THROTTLE_COST if throttled else COST)
+
+    def spend(self, price: float = COST) -> float:
+        """Take a price, of a hedge too, and return it; 0 where there is not enough left."""
         if price > self.left:
             return 0.0
         self.left -= price

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gensdk.errors import (
-    ContentBlockedError,
     GenSDKError,
     InvalidResponseError,
     RouteExhaustedError,
 )
 from gensdk.types import Request, Response
 
-from .call import PAID_ONCE, Call, Hedge, Hop, Outcome, Step
+from .call import PAID_ONCE, Call, Hop, Outcome, Step
 from .paid import bought, lost
 from .route import NOT_ACCEPTED
 from .stream import OpenStream
 
 if TYPE_CHECKING:
     from .attempt import MakeReady
+    from .retry import Tokens
     from .standby import Standby
 
 __all__ = ["Router"]
@@ -35,9 +34,15 @@ RequestFor = Callable[[Hop], Request]
 class Router:
     """The route layer."""
 
-    def __init__(self, make_ready: MakeReady) -> None:
-        """Take what brings models of this machine into memory, for routes with standby."""
+    def __init__(self, make_ready: MakeReady, allowance: Callable[[str], Tokens]) -> None:
+        """Take what the routes need.
+
+        Args:
+            make_ready: Brings models of this machine into memory, for routes with standby.
+            allowance: A provider's allowance for retries; hedges are paid from it, too.
+        """
         self._make_ready = make_ready
+        self._allowance = allowance
 
     def wrap(self, step: Step) -> Step:
         """Put the layer around a step."""
@@ -49,7 +54,7 @@ class Router:
                 outcome = await step(here)
                 call.hop = here.hop
                 return outcome if call.route.accept is None else _accepted(here, outcome)
-            trip = Trip(call, step, self._make_ready)
+            trip = Trip(call, step, self._make_ready, self._allowance)
             outcome = await trip.run()
             more = trip.at + 1 < len(call.hops)
             if isinstance(outcome, OpenStream) and call.interrupted != "raise" and more:
@@ -70,8 +75,11 @@ class Trip:
         failed: What each hop that was tried failed with, by index.
     """
 
-    def __init__(self, call: Call, step: Step, make_ready: MakeReady) -> None:
+    def __init__(
+        self, call: Call, step: Step, make_ready: MakeReady, allowance: Callable[[str], Tokens]
+    ) -> None:
         """Stand before the first hop."""
+        self.allowance = allowance
         self.call = call
         self.at = 0
         self.failed: dict[int, GenSDKError] = {}
@@ -91,6 +99,7 @@ class Trip:
         """
         if not self.call.route.standby:
             return await self._run(begin, request_for, None)
+        from .race import or_close
         from .standby import Standby
 
         standby = Standby(self.hops, partial(self.fork, request_for=request_for), self._make_ready)
@@ -98,7 +107,7 @@ class Trip:
         try:
             outcome = await self._run(begin, request_for, standby)
         finally:
-            await _or_close(standby.end(), outcome)
+            await or_close(standby.end(), outcome)
         return outcome
 
     async def _run(
@@ -106,7 +115,9 @@ class Trip:
     ) -> Outcome:
         if self._hedge_s is None:
             return await self._one_by_one(begin, request_for, standby)
-        return await _Race(self, request_for, standby, self._hedge_s).run(begin)
+        from .race import Race
+
+        return await Race(self, request_for, standby, self._hedge_s).run(begin)
 
     def fork(
         self, index: int, request_for: RequestFor | None, standby: Standby | None = None
@@ -209,148 +220,6 @@ class Trip:
         return RouteExhaustedError(
             f"every model of the route failed: {tried}", [error for _, error in failed]
         )
-
-
-class _Race:
-    """Hops that are asked at the same time, each a while after the one before it.
-
-    The while counts from where that one's request was begun. Its wait for a place under a limit
-    is of our own making: asking others for it would multiply requests where they are scarce.
-    """
-
-    def __init__(
-        self, trip: Trip, request_for: RequestFor | None, standby: Standby | None, wait_s: float
-    ) -> None:
-        self._trip = trip
-        self._request_for = request_for
-        self._standby = standby
-        self._wait_s = wait_s
-        self._running: dict[asyncio.Task[Outcome], int] = {}
-        self._hedges: dict[int, Hedge] = {}
-        self._begun_at: float | None = None
-        self._final: dict[int, GenSDKError] = {}
-        self._latest = -1
-
-    async def run(self, begin: int) -> Outcome:
-        self._start(begin)
-        outcome: Outcome = None
-        try:
-            index, outcome = await self._first()
-        finally:
-            await _or_close(self._end(won=outcome is not None), outcome)
-        self._trip.answered(index)
-        attempts, own = self._trip.call.attempts, self._hedges[index].attempts
-        attempts.sort(key=lambda one: any(one is mine for mine in own))  # the answer's stand last
-        return outcome
-
-    def _start(self, index: int) -> None:
-        here = self._trip.fork(index, self._request_for, self._standby)
-        hedge = Hedge(asyncio.get_running_loop().create_future())
-        here.hedge = self._hedges[index] = hedge
-        here.watchers = (*here.watchers, hedge.attempts.append)
-        self._running[asyncio.create_task(self._trip.attempt(here))] = index
-        self._latest, self._begun_at = index, None
-
-    async def _first(self) -> tuple[int, Outcome]:
-        """Wait for the first answer, asking more hops as time goes by."""
-        while True:
-            spare = self._spare()
-            done, over = await self._something(waiting=spare is not None)
-            if over and spare is not None:
-                logger.info("no answer within %g s; asking %s too", self._wait_s, self._hop(spare))
-                self._start(spare)
-            for task in sorted(done, key=lambda one: self._running[one]):
-                index = self._running[task]
-                error = task.exception()
-                if error is None:
-                    del self._running[task]
-                    return index, task.result()
-                del self._running[task]
-                if not isinstance(error, GenSDKError):
-                    raise error
-                self._failed(index, error)
-
-    async def _something(self, *, waiting: bool) -> tuple[set[asyncio.Task[Outcome]], bool]:
-        """Wait until hops have ended, or the latest has been under way for the time it is given.
-
-        Gives those that have ended, and whether that time is over.
-        """
-        begun = self._hedges[self._latest].begun
-        clock = self._trip.call.clock
-        tasks = set(self._running)
-        if waiting and self._begun_at is None:
-            await asyncio.wait({*tasks, begun}, return_when=asyncio.FIRST_COMPLETED)
-            self._begun_at = clock() if begun.done() else None
-        timeout = None
-        if waiting and self._begun_at is not None:
-            timeout = max(0.0, self._begun_at + self._wait_s - clock())
-        done, _ = await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        return done, not done
-
-    def _hop(self, index: int) -> Hop:
-        return self._trip.hops[index]
-
-    def _failed(self, index: int, error: GenSDKError) -> None:
-        """Ask the next hop at once; where there is none, the others that run may still answer.
-
-        An error that ends the call is held back while a hop before it runs: without hedging
-        nobody would have asked the one that failed, unless that hop had failed first. Blocked
-        content alone is not taken from anyone else.
-        """
-        trip = self._trip
-        if len(trip.call.hops) == 1:  # trying one hop again is left to the retries
-            following: int | None = len(trip.hops)
-        else:
-            following = trip.following(index, self._latest, error, buying=self._buying())
-        if following is not None and following < len(trip.hops) and not self._final:
-            self._start(following)
-            return
-        moves = any(trip.call.route.moves_on(error, self._hop(at)) for at in self._running.values())
-        if following is None and not moves:
-            self._final[index] = error
-        held = min(self._running.values(), default=index) < index
-        if moves or (held and not isinstance(error, ContentBlockedError)):
-            return
-        raise self._final[min(self._final)] if self._final else trip.exhausted(error)
-
-    def _buying(self) -> bool:
-        return any(not self._hop(index).facts.local for index in self._running.values())
-
-    def _spare(self) -> int | None:
-        """The hop to ask when the time is over; a second purchase is none."""
-        if self._final:
-            return None
-        paid = self._trip.paid(buying=self._buying())
-        for index in range(self._latest + 1, len(self._trip.hops)):
-            if self._hop(index).facts.local or not paid:
-                return index
-        return None
-
-    async def _end(self, *, won: bool) -> None:
-        """Cancel whoever still runs, wait until all have let go, close what they opened."""
-        for task, index in self._running.items():
-            self._hedges[index].lost = won
-            task.cancel()
-        try:
-            await asyncio.gather(*self._running, return_exceptions=True)
-        finally:
-            for task in self._running:
-                if task.done() and not task.cancelled() and task.exception() is None:
-                    await _close(task.result())
-
-
-async def _or_close(ending: Awaitable[None], outcome: Outcome) -> None:
-    """Wait for an end; where that is cut short, close the stream that nobody will get now."""
-    try:
-        await ending
-    except BaseException:
-        await _close(outcome)
-        raise
-
-
-async def _close(outcome: Outcome) -> None:
-    if isinstance(outcome, OpenStream):
-        await outcome.close()
 
 
 def _as_job(call: Call) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import gensdk
+import gensdk.testing
 from gensdk import Budget, Retry, Route, Timeouts
 from gensdk.backends.compatible import OpenAICompatibleBackend
 from gensdk.errors import (
@@ -29,7 +30,7 @@ from gensdk.policy import AttemptFinished
 from gensdk.spec import Context
 from gensdk.testing import Pause, ScriptedJob, run_virtual
 from gensdk.types import ImageResponse, Media, Request, TextDelta, VideoResponse
-from tests.support.scripts import ONCE, PNG, client_of, nothing_left, scripted, until
+from tests.support.scripts import ONCE, PNG, QUICK, client_of, nothing_left, scripted, until
 from tests.support.server import LoopbackServer, RecordedRequest, Reply
 
 HEDGED = Route("a:m", "b:n", hedge_after=0)
@@ -656,3 +657,30 @@ async def test_a_stream_that_breaks_later_starts_no_load_that_nobody_owns() -> N
             await stream.result()
     assert local.loads == []
     nothing_left()
+
+
+class _SlowOutage(gensdk.testing.ScriptedBackend):
+    """Fails, and takes a turn of the loop more for it than a hedge waits."""
+
+    async def text(self, request: Any, context: Context) -> Any:
+        await asyncio.sleep(0.001)
+        return await super().text(request, context)
+
+
+async def test_an_outage_that_is_slow_is_not_multiplied() -> None:
+    """A hedge is paid from the provider's allowance for retries, like a retry."""
+    backend = _SlowOutage(*[ServerError("down", billed="no")] * 400, name="a")
+    client = client_of(backend, retry=QUICK)
+    for _ in range(100):
+        with pytest.raises(GenSDKError):
+            await client.text("x", model=Route("a:m", hedge_after=0))
+    assert 120 < len(backend.asked) <= 160
+    nothing_left()
+
+
+async def test_hedges_that_lead_to_an_answer_cost_nothing() -> None:
+    backend = scripted(*[[Pause(), "late"], "again"] * 60)
+    client = client_of(backend)
+    for _ in range(60):
+        assert (await client.text("x", model=Route("a:m", hedge_after=0))).text == "again"
+    assert len(backend.asked) == 120
