@@ -69,6 +69,7 @@ class _Events:
     async def __anext__(self) -> SSEEvent:
         try:
             while not self._ready:
+                self._splitter.refuse_more()
                 self._ready.extend(self._splitter.feed(await anext(self._chunks)))
         except BaseException:
             self._splitter.forget()  # the error's traceback would keep it
@@ -82,10 +83,11 @@ class _Events:
 class _Splitter:
     """Keeps the unfinished block between chunks; the work is linear in the bytes."""
 
-    __slots__ = ("_after_return", "_begun", "_limit", "_rest")
+    __slots__ = ("_after_return", "_begun", "_limit", "_over", "_rest")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._over = False
         self._rest = bytearray()
         self._begun = False
         self._after_return = False
@@ -107,9 +109,16 @@ class _Splitter:
             complete = bytes(memoryview(rest)[:end])
             del rest[: end + 2]
             events = self._events(complete)
-        if len(rest) > self._limit:
-            self._refuse()
+        self._over = self._over or len(rest) > self._limit
         return events
+
+    def refuse_more(self) -> None:
+        """Raise once an event was over the cap: after those before it were given."""
+        if self._over:
+            raise ResponseTooLargeError(
+                f"The provider sent an event of more than {self._limit} bytes; the stream was cut "
+                "off."
+            )
 
     def forget(self) -> None:
         """Drop the unfinished block."""
@@ -136,7 +145,8 @@ class _Splitter:
         events: list[SSEEvent] = []
         for block in blocks.split(b"\n\n"):
             if len(block) > self._limit:
-                self._refuse()
+                self._over = True
+                break
             if block.startswith(b"data: ") and b"\n" not in block:
                 events.append(SSEEvent(block[6:]))
             elif block:
@@ -144,11 +154,6 @@ class _Splitter:
                 if event is not None:
                     events.append(event)
         return events
-
-    def _refuse(self) -> None:
-        raise ResponseTooLargeError(
-            f"The provider sent an event of more than {self._limit} bytes; the stream was cut off."
-        )
 
 
 def _event_of(block: bytes) -> SSEEvent | None:

@@ -192,3 +192,16 @@ async def test_leaving_early_leaves_the_source_where_it_is() -> None:
         break
     assert taken == [0]
     assert await anext(chunks) == b"data: 1\n\ndata: more\n\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n\n"])
+async def test_events_before_one_that_is_too_large_are_given(end: bytes) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield b"data: one\n\ndata: two\n\ndata: " + b"x" * 99 + end
+        pytest.fail("it asked for more")
+
+    given = []
+    with pytest.raises(ResponseTooLargeError):
+        async for event in server_sent_events(source(), max_event_bytes=50):
+            given.append(event.data)  # noqa: PERF401  # what came before the error counts
+    assert given == [b"one", b"two"]
