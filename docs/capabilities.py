@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import distribution
 from pathlib import Path
 
+from gensdk._registry import Registry
 from gensdk.catalog.compatible import AZURE, OPENAI, PRESETS, Dialect
 from gensdk.catalog.systems import SYSTEMS, SystemRow
 from gensdk.spec import Backend, Capabilities
@@ -75,9 +76,7 @@ SCHEMAS = {"strict": "strict", "plain": "yes", "object": "JSON mode"}
 
 def backend_of(name: str) -> Backend:
     """The backend that an entry point of gensdk's own makes, with nothing of this machine set."""
-    (point,) = (one for one in entry_points(group="gensdk.backends") if one.name == name)
-    made: Backend = point.load()(name)
-    return made
+    return Registry(None).backend(name)
 
 
 def verbs(backend: Backend, models: tuple[str, ...]) -> list[str]:
@@ -98,9 +97,9 @@ def _cell(facts: list[Capabilities], ability: Ability) -> str:
 
 def names() -> list[str]:
     """Every provider of gensdk's own, this machine last."""
-    points = entry_points(group="gensdk.backends")
-    own = [one.name for one in points if one.value.startswith("gensdk.backends.")]
-    return [*dict.fromkeys(name for name in own if name != "local"), "local"]
+    points = distribution("gensdk").entry_points.select(group="gensdk.backends")
+    own = [point.name for point in points if point.name != "local"]
+    return [*dict.fromkeys([*sorted(own), *PRESETS]), "local"]
 
 
 def system(row: SystemRow) -> list[str]:

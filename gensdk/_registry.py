@@ -66,11 +66,11 @@ class Registry:
 
     def names(self) -> list[str]:
         """Every provider name that can be used."""
-        return sorted({*self._given, *_own_points(), *_all_points()})
+        return sorted({*self._given, *_own_points(), *_known_servers(), *_all_points()})
 
     def knows(self, name: str) -> bool:
         """Whether a provider of that name can be used."""
-        return name in self._given or name in _own_points() or name in _all_points()
+        return name in self._given or _point(name) is not None
 
     def backend(self, name: str) -> Backend:
         """The backend of a provider; one for each name.
@@ -81,7 +81,7 @@ class Registry:
         for known in (self._given, self._made):
             if name in known:
                 return known[name]
-        point = _own_points().get(name) or _all_points().get(name)
+        point = _point(name)
         if point is None:
             raise UnknownBackendError(
                 f"no backend is called {name!r}.{near(name, self.names())} "
@@ -111,6 +111,22 @@ def _own_points() -> dict[str, EntryPoint]:
     except PackageNotFoundError:
         return {}
     return {point.name: point for point in points if point.group == GROUP}
+
+
+def _known_servers() -> dict[str, EntryPoint]:
+    """Servers that speak OpenAI's wire format: a row of the catalogue is all that they need."""
+    from gensdk.catalog.compatible import PRESETS
+
+    value = "gensdk.backends.compatible:create"
+    return {name: EntryPoint(name, value, GROUP) for name in PRESETS}
+
+
+def _point(name: str) -> EntryPoint | None:
+    """Where the backend of a provider is made: gensdk's own name goes before another package's."""
+    for points in (_own_points, _known_servers, _all_points):
+        if (point := points().get(name)) is not None:
+            return point
+    return None
 
 
 def _all_points() -> dict[str, EntryPoint]:

@@ -29,7 +29,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "toolkit": frozenset({"errors", "types", "spec"}),
     "backends": frozenset({"errors", "types", "spec", "toolkit", "catalog"}),
     "testing": frozenset({"errors", "types", "spec", "toolkit"}),
-    "_registry": frozenset({"errors", "spec"}),
+    "_registry": frozenset({"errors", "spec", "catalog"}),
     "_pipeline": frozenset({"policy", "types"}),
     "_settings": frozenset({"errors", "types", "catalog"}),
     "_listings": frozenset({"errors", "types", "spec", "policy", "_settings"}),
