@@ -56,6 +56,14 @@ EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {
     "policy.retry": {
         ("self._wait_s = 0.0", "Assign removed"): "set anew before it is read",
         ("self._wait_s = 0.0", "0.0 -> 1.0"): "set anew before it is read",
+        ("return self._taken > 0", "0 -> 1"): "no price is as small as that",
+    },
+    "toolkit.failures": {
+        ("ErrorRow(InvalidRequestError, 422),", "422 -> 423"):
+            "a status from 400 to 499 without a row means the same",
+        ("return InvalidRequestError if failure.status // 100 == 4 else ServerError",
+         "100 -> 101"): "the statuses between have rows",
+        ("if not text or len(text) > MAX_FACT:", "Gt -> GtE"): "no date is as long as that",
     },
     "policy.attempt": {
         ("return _AttemptClock(call, when, seconds, phase) if when < call.deadline else _READY",

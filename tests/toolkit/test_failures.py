@@ -310,3 +310,8 @@ def test_without_a_date_the_local_clock_serves() -> None:
     found = retry_after_s({"retry-after": format_datetime(later, usegmt=True)})
     assert found is not None
     assert 3500 < found <= 3600
+
+
+def test_what_a_server_says_is_not_shown_by_the_failure_itself() -> None:
+    told = Failure(400, message="secret words", param="secret field", code="bad")
+    assert "secret" not in repr(told)

@@ -97,6 +97,32 @@ def test_bars_of_other_threads_stay_as_they_were() -> None:
         logging.set_tqdm_hook(previous)
 
 
+def test_whether_a_load_is_wanted_is_asked_before_it_at_every_bar_and_after_it() -> None:
+    asked: list[str] = []
+    at = "before"
+    with loading(lambda: asked.append(at)):
+        at = "bar"
+        logging.tqdm(total=3)
+        at = "after"
+    assert asked == ["before", "bar", "after"]
+
+
+def test_a_bar_gets_all_that_it_was_given() -> None:
+    def made(*args: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, options
+
+    with loading(lambda: None):
+        make: Any = logging.set_tqdm_hook(None)
+        logging.set_tqdm_hook(make)
+        (items, *rest), options = make(made, (range(2), "words"), {"unit": "B"})
+        assert list(items) == [0, 1]
+        assert rest == ["words"]
+        assert options == {"disable": True, "total": 2, "unit": "B"}
+        assert make(made, (iter("ab"),), {})[1] == {"disable": True}
+        assert make(made, (5,), {}) == ((5,), {"disable": True})
+        assert make(made, (), {"total": 3}) == ((), {"disable": True, "total": 3})
+
+
 class Counted:
     """The lock around loads, which says when somebody had to wait for it."""
 

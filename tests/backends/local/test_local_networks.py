@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from gensdk.backends.local.device import DeviceChoice
 from gensdk.backends.local.networks import attention_for, load_network, read_config
 from gensdk.backends.local.safety import ModelFolder, inspect_folder
+from gensdk.errors import ModelLoadError
 from tests.support.tiny_models import save_model
 
 CPU = DeviceChoice("cpu", "float32", "a test")
@@ -75,3 +77,35 @@ def test_a_network_goes_where_it_was_sent(folder: ModelFolder) -> None:
     nowhere = DeviceChoice("meta", "float32", "a test")
     network = load_network(folder, nowhere, AutoModelForCausalLM, read_config(folder))
     assert {one.device.type for one in network.parameters()} == {"meta"}
+
+
+def noting(missing: frozenset[str] = frozenset()) -> Any:
+    """A factory that builds what it is asked for, and tells with which words."""
+
+    class Noting(AutoModelForCausalLM):
+        told: ClassVar[dict[str, Any]] = {}
+
+        @classmethod
+        def from_pretrained(cls, folder: str, **told: Any) -> Any:
+            cls.told.update(told)
+            network, report = AutoModelForCausalLM.from_pretrained(folder, **told)
+            return network, report | {"missing_keys": missing}
+
+    return Noting
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_what_every_load_is_told(folder: ModelFolder, device: str) -> None:
+    factory = noting()
+    load_network(folder, DeviceChoice(device, "float32", "a test"), factory, read_config(folder))
+    assert factory.told["trust_remote_code"] is False
+    assert factory.told["local_files_only"] is True
+    assert factory.told["use_safetensors"] is True
+    assert factory.told.get("device_map") == (None if device == "cpu" else device)
+
+
+def test_no_weight_is_left_to_chance(folder: ModelFolder) -> None:
+    factory = noting(missing=frozenset({"model.embed_tokens.weight"}))
+    with pytest.raises(ModelLoadError, match=r"model\.embed_tokens\.weight"):
+        load_network(folder, CPU, factory, read_config(folder))
+    load_network(folder, CPU, factory, read_config(folder), unused=("model.embed*",))
