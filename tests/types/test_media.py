@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gensdk.types import URL, Media, sniff
-from gensdk.types.media import EXTENSIONS, is_empty
+from gensdk.types.media import EXTENSIONS, is_empty, no_media
 from tests.support.values import PICTURE
 
 TABLE: list[tuple[bytes, str | None]] = [
@@ -32,6 +32,7 @@ TABLE: list[tuple[bytes, str | None]] = [
     (b"fLaC\0\0\0\x22", "audio/flac"),
     (b"ID3\x04\0\0", "audio/mpeg"),
     (b"ID3 is a tag", None),
+    (b"ID3\x20\0\0", None),  # no version of it
     (b"\xff\xfb\x90\x64", "audio/mpeg"),  # MPEG 1 layer III, 128 kbit/s
     (b"\xff\xf3\x40\xc0", "audio/mpeg"),  # MPEG 2 layer III
     (b"\xff\xfd\x90\x04", "audio/mpeg"),  # layer II
@@ -40,11 +41,18 @@ TABLE: list[tuple[bytes, str | None]] = [
     (b"\xff\xfeh\0e\0l\0", None),  # UTF-16
     (b"\xff\xff\xff\xff\0\0", None),  # quiet PCM
     (b"\xff\xfb", None),
+    (b"\xff\xeb\x90\x64", None),  # a version there is not
+    (b"\xff\xe1\x90\x64", None),  # a layer there is not
+    (b"\xff\xfb\xf0\x64", None),  # a bit rate there is not
+    (b"\xff\xfb\x00\x64", None),  # a free bit rate
+    (b"\xff\xfb\x9c\x64", None),  # a sample rate there is not
     (b"OggS\0\x02" + bytes(22) + b"OpusHead", "audio/opus"),
     (b"OggS\0\x02" + bytes(22) + b"\x01vorbis", "audio/ogg"),
     (b"\0\0\0\x20ftypisom", "video/mp4"),
     (b"\0\0\0\x20ftypM4A ", "audio/mp4"),
+    (b"\0\0\0\x20ftypM4B ", "audio/mp4"),
     (b"\0\0\0\x20ftypavif", "image/avif"),
+    (b"\0\0\0\x20ftypavis", "image/avif"),
     (b"\0\0\0\x20ftypheic", "image/heic"),
     (b"\x1aE\xdf\xa3....", "video/webm"),
     (b"%PDF-1.7", "application/pdf"),
@@ -280,3 +288,9 @@ def test_bytes_are_not_shown() -> None:
 )  # fmt: skip
 def test_what_is_empty(value: object, empty: bool) -> None:
     assert is_empty(value) is empty
+
+
+@pytest.mark.parametrize("scheme", ["https://", "http://", "data:"])
+def test_a_text_that_looks_like_an_address_is_answered_with_what_to_write(scheme: str) -> None:
+    assert "write URL(" in str(no_media(f"{scheme}host/a.png"))
+    assert "write Path(" in str(no_media("a.png"))
