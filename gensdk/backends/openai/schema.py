@@ -120,6 +120,8 @@ def _root(schema: dict[str, Any]) -> dict[str, Any]:
         node = {**_target(node["$ref"], definitions), **_without(node, "$ref")}
     if node.get("type") != "object":
         raise NotExpressibleError("the root is not an object")
+    if node.keys() & {"anyOf", "oneOf"}:
+        raise NotExpressibleError("alternatives at the root")
     lowered = _node(node, definitions, 0)
     if "anyOf" in lowered:
         raise NotExpressibleError("alternatives at the root")
