@@ -18,6 +18,7 @@ from .failures import (
     request_id_of,
     retry_after_s,
 )
+from .hosted import HostedBackend
 from .http import Answer, Form, FormFile, HTTPWire, StreamAnswer, Wire
 from .keyed import KeyedAccount, Vendor
 from .media_answers import MAX_MEDIA_BYTES, fetched, media_type_of, picture_in, refuse_document
@@ -40,6 +41,7 @@ __all__ = [
     "FormFile",
     "HTTPWire",
     "HostedAccount",
+    "HostedBackend",
     "Key",
     "KeySource",
     "KeyedAccount",

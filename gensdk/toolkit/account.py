@@ -83,6 +83,10 @@ class HostedAccount:
         whole = (self.base_url, headers, *facts)
         return hashlib.sha256(repr(whole).encode()).hexdigest()
 
+    def identity(self) -> str | None:
+        """Whose answers these are, without the key; None where a client of the user's decides."""
+        return self.digest()
+
     def redact(self, text: str) -> str:
         """Mask this account's keys in a text: those known by now, wherever they came from."""
         text = self._credential.redact(text)

@@ -9,7 +9,7 @@ from typing import Any
 from gensdk.catalog import abilities_of, ending_of
 from gensdk.catalog.anthropic import claude_model
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeySource
+from gensdk.toolkit import HostedBackend, KeySource
 from gensdk.types import Ability, ListedModel, TextEvent, TextRequest, TextResponse, TokenCount
 
 from .account import Account
@@ -19,7 +19,7 @@ __all__ = ["AnthropicBackend"]
 _TEXT: frozenset[Ability] = frozenset({"text"})
 
 
-class AnthropicBackend:
+class AnthropicBackend(HostedBackend):
     """Claude over Anthropic's Messages API: text from text, pictures and documents.
 
     ::
@@ -28,6 +28,8 @@ class AnthropicBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: Account
 
     def __init__(
         self,
@@ -67,19 +69,6 @@ class AnthropicBackend:
             http_client=http_client,
         )
 
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"AnthropicBackend({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        return self.account.identity()
-
     def capabilities(self, model: str) -> Capabilities:
         """What a model can do; an unknown one is taken for a model of text."""
         abilities = _TEXT & abilities_of("anthropic", model)
@@ -117,7 +106,3 @@ class AnthropicBackend:
         from . import listing
 
         return await listing.list_models(self.account, context)
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from gensdk.catalog.elevenlabs import AS_OF, sound_model
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeyedAccount, KeySource
+from gensdk.toolkit import HostedBackend, KeyedAccount, KeySource
 from gensdk.types import (
     Ability,
     ListedModel,
@@ -28,7 +28,7 @@ _EVERYTHING: frozenset[Ability] = frozenset({"speech", "music", "transcribe"})
 _STREAMS: frozenset[Ability] = frozenset({"speech"})
 
 
-class ElevenLabsBackend:
+class ElevenLabsBackend(HostedBackend):
     """ElevenLabs' API: speech, music, sound effects and transcription.
 
     ::
@@ -37,6 +37,8 @@ class ElevenLabsBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: KeyedAccount
 
     def __init__(
         self,
@@ -69,15 +71,6 @@ class ElevenLabsBackend:
             headers=headers,
             http_client=http_client,
         )
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
 
     def identity(self, model: str) -> str | None:
         """Which account it is, without its key; for caches."""
@@ -130,7 +123,3 @@ class ElevenLabsBackend:
         from . import listing
 
         return await listing.list_models(self.account, context)
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()

@@ -11,7 +11,7 @@ from gensdk.catalog import ending_of
 from gensdk.catalog.google import google_model
 from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeySource
+from gensdk.toolkit import HostedBackend, KeySource
 from gensdk.types import (
     Ability,
     CancelOutcome,
@@ -49,7 +49,7 @@ _STREAMED: frozenset[Ability] = frozenset({"text", "speech"})
 _JOBS: frozenset[Ability] = frozenset({"video"})
 
 
-class GoogleBackend:
+class GoogleBackend(HostedBackend):
     """The Gemini API: text, pictures, speech, music, videos and embeddings.
 
     ::
@@ -58,6 +58,8 @@ class GoogleBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: Account
 
     def __init__(
         self,
@@ -88,19 +90,6 @@ class GoogleBackend:
             default_headers=default_headers,
             http_client=http_client,
         )
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        return self.account.identity()
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model does; splitting rests on these limits."""
@@ -226,7 +215,3 @@ class GoogleBackend:
             body, headers, secrets, states=STATES, now=now, tolerance_s=tolerance_s,
             provider=self.name,
         )  # fmt: skip
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()

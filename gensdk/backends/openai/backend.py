@@ -12,7 +12,7 @@ from gensdk.catalog.compatible import OPENAI, Dialect, TextProtocol
 from gensdk.catalog.openai_media import image_model, speech_model
 from gensdk.errors import UnsupportedFeatureError
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeySource
+from gensdk.toolkit import HostedBackend, KeySource
 from gensdk.types import (
     Ability,
     CancelOutcome,
@@ -53,7 +53,7 @@ _JOBS: frozenset[Ability] = frozenset({"video"})
 _MAX_EMBED_BYTES = 300_000
 
 
-class OpenAIBackend:
+class OpenAIBackend(HostedBackend):
     """OpenAI's API: text, images, speech, transcription, embeddings, moderation; videos as jobs.
 
     ::
@@ -62,6 +62,8 @@ class OpenAIBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: Account
 
     def __init__(
         self,
@@ -111,15 +113,6 @@ class OpenAIBackend:
             client=client,
         )
         self.protocol = protocol
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
 
     def identity(self, model: str) -> str | None:
         """Which account it is, without its key; for caches."""
@@ -273,7 +266,3 @@ class OpenAIBackend:
             body, headers, secrets, states=STATES, now=now, tolerance_s=tolerance_s,
             provider=self.name, variable=VARIABLE,
         )  # fmt: skip
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()

@@ -13,7 +13,7 @@ from gensdk.backends.openai.account import Account
 from gensdk.catalog.compatible import PRESETS
 from gensdk.errors import GenSDKError
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import Failure, KeySource, error_for
+from gensdk.toolkit import Failure, HostedBackend, KeySource, error_for
 from gensdk.toolkit.address import checked_base_url
 from gensdk.types import (
     Ability,
@@ -50,7 +50,7 @@ class _Account(Account):
         return super().error(failure, context, body=body)
 
 
-class PerplexityBackend:
+class PerplexityBackend(HostedBackend):
     """Perplexity's API: answers from the web with their sources, and vectors.
 
     ::
@@ -59,6 +59,8 @@ class PerplexityBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: Account
 
     def __init__(
         self,
@@ -94,19 +96,6 @@ class PerplexityBackend:
             default_headers=headers,
             http_client=http_client,
         )
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        return self.account.identity()
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model does, told by its name."""
@@ -146,10 +135,6 @@ class PerplexityBackend:
         from . import embeddings
 
         return await embeddings.generate(self.account, request, context)
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()
 
     def _asked(self, request: TextRequest, context: Context) -> TextRequest:
         from .text import with_search

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gensdk.catalog.pixverse import AS_OF
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeySource
+from gensdk.toolkit import HostedBackend, KeySource
 from gensdk.types import Ability, CancelOutcome, JobHandle, JobState, Request, Response
 
 from .wire import PixVerseAccount
@@ -16,7 +16,7 @@ __all__ = ["PixVerseBackend"]
 _VIDEO: frozenset[Ability] = frozenset({"video"})
 
 
-class PixVerseBackend:
+class PixVerseBackend(HostedBackend):
     """PixVerse's platform API (``/openapi/v2``): videos, as jobs.
 
     ::
@@ -25,6 +25,8 @@ class PixVerseBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: PixVerseAccount
 
     def __init__(
         self,
@@ -58,15 +60,6 @@ class PixVerseBackend:
             http_client=http_client,
         )
 
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
-
     def identity(self, model: str) -> str | None:
         """Which account it is, without its key; for caches."""
         account = self.account.identity()
@@ -99,7 +92,3 @@ class PixVerseBackend:
     async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
         """Say that the vendor has no way to cancel; the job goes on."""
         return "unsupported"
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()

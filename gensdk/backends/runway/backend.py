@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gensdk.catalog.runway import AS_OF, MAX_SPEECH, VERSION, abilities_of, row_of
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeyedAccount, KeySource
+from gensdk.toolkit import HostedBackend, KeyedAccount, KeySource
 from gensdk.types import CancelOutcome, JobHandle, JobState, Request, Response
 
 from .errors import VENDOR
@@ -14,7 +14,7 @@ from .errors import VENDOR
 __all__ = ["RunwayBackend"]
 
 
-class RunwayBackend:
+class RunwayBackend(HostedBackend):
     """Runway's API: videos, pictures, speech and sound effects, of its own and resold models.
 
     ::
@@ -23,6 +23,8 @@ class RunwayBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: KeyedAccount
 
     def __init__(
         self,
@@ -57,15 +59,6 @@ class RunwayBackend:
             headers={"x-runway-version": VERSION, **given},
             http_client=http_client,
         )
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
 
     def identity(self, model: str) -> str | None:
         """Which account it is, without its key; for caches."""
@@ -108,10 +101,6 @@ class RunwayBackend:
         from . import tasks
 
         return await tasks.cancel(self.account, handle, context)
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()
 
 
 def _max_images(model: str) -> int | None:

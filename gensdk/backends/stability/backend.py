@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gensdk.catalog.stability import AS_OF, audio_service, image_service
 from gensdk.spec import Capabilities, Context
-from gensdk.toolkit import KeyedAccount, KeySource
+from gensdk.toolkit import HostedBackend, KeyedAccount, KeySource
 from gensdk.types import (
     Ability,
     CancelOutcome,
@@ -27,7 +27,7 @@ __all__ = ["StabilityBackend"]
 _NOTHING: frozenset[Ability] = frozenset()
 
 
-class StabilityBackend:
+class StabilityBackend(HostedBackend):
     """Stability's REST API ``v2beta``: pictures drawn, changed and enlarged, and music.
 
     ::
@@ -36,6 +36,8 @@ class StabilityBackend:
 
     Nothing is sent, and no key is needed, before the first request.
     """
+
+    account: KeyedAccount
 
     def __init__(
         self,
@@ -68,15 +70,6 @@ class StabilityBackend:
             headers=headers,
             http_client=http_client,
         )
-
-    def __repr__(self) -> str:
-        """Show name and origin."""
-        return f"{type(self).__name__}({self.name!r}, {self.account.base_url!r})"
-
-    @property
-    def name(self) -> str:
-        """Provider name, as in ``"name:model"``."""
-        return self.account.name
 
     def identity(self, model: str) -> str | None:
         """Which account it is, without its key; for caches."""
@@ -129,7 +122,3 @@ class StabilityBackend:
     async def cancel(self, handle: JobHandle, context: Context) -> CancelOutcome:
         """Say that the vendor has no way to cancel; the job goes on."""
         return "unsupported"
-
-    async def aclose(self) -> None:
-        """Close what the backend opened itself. May be called twice."""
-        await self.account.aclose()
