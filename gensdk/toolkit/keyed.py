@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from gensdk.errors import ContentBlockedError, GenSDKError
@@ -43,6 +44,8 @@ class Vendor:
         rows: Its table of errors.
         read: Reads a failed answer.
         blocked_at: What a block of its safety rules concerns, None where it does not say.
+        as_of: The day its rows were read: other rows may make another request of the same call,
+            so kept answers are told apart by it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Vendor:
     key_prefix: str = "Bearer "
     read: Callable[[Answer], Failure] = failure_from
     blocked_at: Literal["input", "output"] | None = None
+    as_of: date | None = None
 
 
 class KeyedAccount(HostedAccount):
@@ -105,7 +109,7 @@ class KeyedAccount(HostedAccount):
 
     def identity(self) -> str | None:
         """Whose answers these are, without the key; None where a client of the user's decides."""
-        return self.digest(self.vendor.name)
+        return self.digest(self.vendor.name, self.vendor.as_of)
 
     # -------------------------------------------------------------------------------- requests
     async def send(

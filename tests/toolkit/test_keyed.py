@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -146,3 +148,9 @@ def test_the_identity_holds_no_key_and_a_lent_client_has_none() -> None:
     named = KeyedAccount(VENDOR, http_client="httpx2")
     assert named.identity() == one.identity()
     assert "key-number-one" not in repr(one) + repr(vars(one))
+
+
+def test_answers_under_other_rows_are_told_apart() -> None:
+    newer = dataclasses.replace(VENDOR, as_of=date(2026, 11, 21))
+    assert KeyedAccount(VENDOR).identity() == KeyedAccount(VENDOR).identity()
+    assert KeyedAccount(newer).identity() != KeyedAccount(VENDOR).identity()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
-from gensdk.catalog.elevenlabs import AS_OF, sound_model
+from gensdk.catalog.elevenlabs import sound_model
 from gensdk.spec import Capabilities, Context
 from gensdk.toolkit import HostedBackend, KeyedAccount, KeySource
 from gensdk.types import (
@@ -71,11 +71,6 @@ class ElevenLabsBackend(HostedBackend):
             headers=headers,
             http_client=http_client,
         )
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        account = self.account.identity()
-        return None if account is None else f"{account} {AS_OF}"
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model does, told by its name."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from pydantic_core import from_json
 
+from gensdk.catalog.elevenlabs import AS_OF
 from gensdk.errors import (
     AuthenticationError,
     ContentBlockedError,
@@ -108,6 +109,7 @@ VENDOR = Vendor(
     key_header="xi-api-key",
     key_prefix="",
     rows=ROWS,
+    as_of=AS_OF,
     read=read_failure,
     blocked_at="input",
 )

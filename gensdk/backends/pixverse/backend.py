@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gensdk.catalog.pixverse import AS_OF
 from gensdk.spec import Capabilities, Context
 from gensdk.toolkit import HostedBackend, KeySource
 from gensdk.types import Ability, CancelOutcome, JobHandle, JobState, Request, Response
@@ -59,11 +58,6 @@ class PixVerseBackend(HostedBackend):
             headers=headers,
             http_client=http_client,
         )
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        account = self.account.identity()
-        return None if account is None else f"{account} {AS_OF}"
 
     def capabilities(self, model: str) -> Capabilities:
         """Videos, one a job. A start whose answer was lost may be repeated: see ``wire``."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from pydantic_core import from_json
 
+from gensdk.catalog.pixverse import AS_OF
 from gensdk.errors import (
     AuthenticationError,
     ContentBlockedError,
@@ -95,6 +96,7 @@ VENDOR = Vendor(
     key_header="api-key",
     key_prefix="",
     rows=ROWS,
+    as_of=AS_OF,
     read=read_failure,
     blocked_at="input",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gensdk.catalog.runway import AS_OF, MAX_SPEECH, VERSION, abilities_of, row_of
+from gensdk.catalog.runway import MAX_SPEECH, VERSION, abilities_of, row_of
 from gensdk.spec import Capabilities, Context
 from gensdk.toolkit import HostedBackend, KeyedAccount, KeySource
 from gensdk.types import CancelOutcome, JobHandle, JobState, Request, Response
@@ -59,11 +59,6 @@ class RunwayBackend(HostedBackend):
             headers={"x-runway-version": VERSION, **given},
             http_client=http_client,
         )
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        account = self.account.identity()
-        return None if account is None else f"{account} {AS_OF}"
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model does, told by its name."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic_core import from_json
 
+from gensdk.catalog.runway import AS_OF
 from gensdk.errors import InvalidRequestError, OverloadedError, QuotaExceededError
 from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from
 
@@ -81,5 +82,6 @@ VENDOR = Vendor(
     key_variable="RUNWAYML_API_SECRET",
     url_variable="RUNWAYML_BASE_URL",
     rows=ROWS,
+    as_of=AS_OF,
     read=read_failure,
 )

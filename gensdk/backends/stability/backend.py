@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gensdk.catalog.stability import AS_OF, audio_service, image_service
+from gensdk.catalog.stability import audio_service, image_service
 from gensdk.spec import Capabilities, Context
 from gensdk.toolkit import HostedBackend, KeyedAccount, KeySource
 from gensdk.types import (
@@ -70,11 +70,6 @@ class StabilityBackend(HostedBackend):
             headers=headers,
             http_client=http_client,
         )
-
-    def identity(self, model: str) -> str | None:
-        """Which account it is, without its key; for caches."""
-        account = self.account.identity()
-        return None if account is None else f"{account} {AS_OF}"
 
     def capabilities(self, model: str) -> Capabilities:
         """What a model does, told by its name."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from pydantic_core import from_json
 
+from gensdk.catalog.stability import AS_OF
 from gensdk.errors import (
     AuthenticationError,
     ContentBlockedError,
@@ -82,6 +83,7 @@ VENDOR = Vendor(
     key_variable="STABILITY_API_KEY",
     url_variable="STABILITY_BASE_URL",
     rows=ROWS,
+    as_of=AS_OF,
     read=read_failure,
     blocked_at="input",
 )
