@@ -5,9 +5,11 @@
 
 A random Qwen2 of about 94 million weights answers 32 calls through ``client.text``; transformers
 answers the same prompts one after another with ``generate()``, all together in one left-padded
-batch, and with its own continuous batching. Everything runs in one process, in turns, several
-rounds; the best round of each counts. Answers are greedy and of fixed length, so every way computes
-the same number of tokens. Prints tokens per second and ratios.
+batch, and with its own continuous batching. gensdk's scheduler answers them, too, driven by a loop
+in this thread, without client, queue, thread and events: what that takes less is what they cost.
+Everything runs in one process, in turns, several rounds; the best round of each counts. Answers are
+greedy and of fixed length, so every way computes the same number of tokens. Prints tokens per
+second and ratios.
 
 How much faster a batch can be than one call after another is first of all a matter of the machine:
 of how much longer a linear layer takes for 32 rows than for one. So that is measured, too, on the
@@ -25,7 +27,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,14 @@ from transformers import (
 
 import gensdk
 from gensdk.backends.local import LocalBackend
+from gensdk.backends.local.device import DeviceChoice
+from gensdk.backends.local.job import Event
+from gensdk.backends.local.safety import inspect_folder
+from gensdk.backends.local.text.batching import BatchScheduler
+from gensdk.backends.local.text.job import ChatTurn, Ended, TextJob
+from gensdk.backends.local.text.model import load_model
+from gensdk.backends.local.text.sampling import SamplingWish
+from gensdk.backends.local.worker import WorkerLimits
 
 Clock = Callable[[], float]
 
@@ -49,6 +59,7 @@ CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
 CALLS = 32
 PAGE = 32
 VOCABULARY = 32_000
+NEVER_END = {0: -100.0}
 
 
 def save_model(folder: Path, dtype: torch.dtype) -> None:
@@ -164,7 +175,7 @@ class Reference:
             for number, (prompt, tokens) in enumerate(work):
                 ids = self.tokenizer(prompt)["input_ids"]
                 manager.add_request(ids, request_id=str(number), max_new_tokens=tokens)
-            made = {}
+            made: dict[int, int] = {}
             while len(made) < len(work):
                 result = manager.get_result(timeout=60)
                 if result is not None and result.is_finished():
@@ -191,9 +202,8 @@ class Ours:
     async def ask(self, prompt: str, tokens: int, **fields: Any) -> None:
         """One call of exactly so many tokens, timed to its first piece."""
         began, first = self.clock(), None
-        never_end = {0: -100.0}
         async with self.client.stream_text(
-            prompt, model=self.model, max_tokens=tokens, logit_bias=never_end, **fields
+            prompt, model=self.model, max_tokens=tokens, logit_bias=NEVER_END, **fields
         ) as stream:
             async for _ in stream.text:
                 first = first or self.clock() - began
@@ -215,6 +225,46 @@ class Ours:
             self.delays.append(time.perf_counter() - before - 0.005)
 
 
+class Scheduler:
+    """gensdk's scheduler by itself: stepped in this thread until all calls have ended."""
+
+    def __init__(self, folder: Path, dtype: str) -> None:
+        """Load."""
+        choice = DeviceChoice("cpu", dtype, "the same as the others")
+        self.model = load_model(inspect_folder(folder), choice, lambda: None)
+        self.tokens = 0
+
+    def all(self, work: list[tuple[str, int]]) -> None:
+        """All calls at once, on a scheduler that has read none of them before."""
+        self.tokens = 0
+        worker: BatchScheduler[int] = BatchScheduler(self.model, WorkerLimits(max_active=CALLS))
+        with torch.inference_mode():
+            for number, (prompt, tokens) in enumerate(work):
+                wish = SamplingWish(logit_bias=NEVER_END)
+                turns = (ChatTurn("user", prompt),)
+                job = TextJob(turns, plain=True, sampling=wish, max_tokens=tokens, streams=True)
+                worker.admit(number, job)
+            while worker.active:
+                worker.step(self)
+        assert self.tokens == sum(tokens for _, tokens in work)
+
+    def post(self, _call: int, events: Sequence[Event]) -> None:
+        """Take what came of a call."""
+        ends = [event for event in events if isinstance(event, Ended)]
+        self.tokens += sum(row.tokens for end in ends for row in end.rows)
+
+    def fail(self, _call: int, error: Exception) -> None:
+        """Stop at the first failure."""
+        raise error
+
+    def deliver(self) -> None:
+        """Hand nothing over: nobody waits."""
+
+    def wanted(self, _call: int) -> bool:
+        """Go on with every call."""
+        return True
+
+
 def seconds(run: Callable[[], object], clock: Clock = time.perf_counter) -> float:
     """How long something takes."""
     began = clock()
@@ -230,7 +280,7 @@ async def async_seconds(run: Any, clock: Clock = time.perf_counter) -> float:
 
 
 async def measure(
-    kind: str, reference: Reference, ours: Ours, rounds: int, folder: Path
+    kind: str, reference: Reference, ours: Ours, direct: Scheduler, rounds: int, folder: Path
 ) -> dict[str, Any]:
     """One kind of work, every way, in turns."""
     work, clock = texts(kind), ours.clock
@@ -248,6 +298,7 @@ async def measure(
         taken["one batch"] = seconds(lambda: reference.together(work), clock)
         taken["continuous"] = seconds(lambda: reference.continuous(work), clock)
         if kind == "equal":
+            taken["scheduler"] = seconds(lambda: direct.all(work), clock)
             eight = seconds(lambda: reference.one_by_one(work[:8]), clock)
             taken["one by one"] = eight * CALLS / 8
             taken["sampling"] = await async_seconds(
@@ -267,6 +318,7 @@ async def measure(
     }
     if kind == "equal":
         ratio["to one by one"] = best["one by one"] / best["gensdk"]
+        ratio["to the scheduler alone"] = best["scheduler"] / best["gensdk"]
         ratio["sampling to greedy"] = best["gensdk"] / best["sampling"]
         ratio["alone to generate"] = best["alone, generate"] / best["alone"]
     facts = {"first piece p50 s": first, "loop delay p99 s": delay}
@@ -301,6 +353,7 @@ async def main() -> None:
         save_model(folder, dtype)
         backend = LocalBackend(device="cpu", dtype=asked.dtype, max_active=CALLS, offline=True)
         reference, ours = Reference(folder, dtype), Ours(folder, backend, CLOCKS[asked.clock])
+        direct = Scheduler(folder, asked.dtype)
         try:
             found["linear layers alone"] = reference.bound()
             print(
@@ -308,7 +361,7 @@ async def main() -> None:
                 flush=True,
             )
             for kind in asked.only:
-                found[kind] = await measure(kind, reference, ours, asked.rounds, folder)
+                found[kind] = await measure(kind, reference, ours, direct, asked.rounds, folder)
                 show(kind, found[kind])
         finally:
             await ours.client.aclose()

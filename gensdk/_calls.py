@@ -158,7 +158,7 @@ class Calls:
         given = {**values, **parameters}
         model = given.pop("model", None)
         own = {name: given.pop(name) for name in CALL_SETTINGS if name in given}
-        settings = CallSettings.of(model, **own) if own else CallSettings(model)
+        settings = CallSettings.of(model, **own)
         if isinstance(model, str):
             given["model"] = model
         return build_request(kind, await read_media(given)), settings

@@ -44,9 +44,9 @@ CALL_SETTINGS = ("timeouts", "retry", "cache", "breaker", "budget", "interrupted
 _WORDS = ("warn", "error", "drop")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each call makes one, and that would take three times as long
 class CallSettings:
-    """What a single call sets apart from its request.
+    """What a single call sets apart from its request. Not changed once it is made.
 
     Attributes:
         until: Moment on the loop's clock at which it must be over, whatever ``timeouts`` say.
@@ -81,6 +81,8 @@ class CallSettings:
         Raises:
             ConfigurationError: A setting is of another kind.
         """
+        if timeouts is retry is cache is breaker is budget is interrupted is None:
+            return cls(model)  # most calls set nothing
         return cls(
             model=model,
             timeouts=timeouts_of(timeouts),

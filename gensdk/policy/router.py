@@ -49,11 +49,9 @@ class Router:
 
         async def routed(call: Call) -> Outcome:
             if len(call.hops) == 1 and call.route.hedge_after is None:
-                hop = call.hops[0]
-                here = call.fork(hop=hop, mark="")
-                outcome = await step(here)
-                call.hop = here.hop
-                return outcome if call.route.accept is None else _accepted(here, outcome)
+                call.hop = call.hops[0]  # no fork: there is no other hop to keep apart from
+                outcome = await step(call)
+                return outcome if call.route.accept is None else _accepted(call, outcome)
             trip = Trip(call, step, self._make_ready, self._allowance)
             outcome = await trip.run()
             more = trip.at + 1 < len(call.hops)

@@ -172,13 +172,18 @@ def _rescued(call: Call, answers: Sequence[Response | None]) -> list[Response]:
 
 
 # ------------------------------------------------------------------------------ the parts
+_WITH_CANDIDATES = (TextRequest, ImageRequest, VideoRequest)
+
+
 def _parts(call: Call) -> Sequence[Request]:
     request, facts = call.request, call.here.facts
-    if isinstance(request, TextRequest | ImageRequest | VideoRequest):
+    if isinstance(request, _WITH_CANDIDATES):
+        if request.n is None:
+            return (request,)
         most = {
             "text": facts.max_candidates, "image": facts.max_images, "video": facts.max_videos,
         }.get(request.ability)  # fmt: skip
-        if request.n is None or most is None or request.n <= most:
+        if most is None or request.n <= most:
             return (request,)
         full, rest = divmod(request.n, most)
         counts = [most] * full + [rest] * (rest > 0)

@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
+from gensdk._alarms import Alarm
 from gensdk.errors import ConfigurationError, GenSDKError, StreamInterruptedError, TimedOutError
 from gensdk.types import (
     AudioChunk,
@@ -44,14 +45,14 @@ class Watch:
     wait is really over its limit, and only then cancels it. So an output costs no timer.
     """
 
-    __slots__ = ("_baseline", "_deadline", "_fired", "_handle", "_idle", "_loop", "_since", "_task")
+    __slots__ = ("_alarm", "_baseline", "_deadline", "_fired", "_idle", "_loop", "_since", "_task")
 
     def __init__(self, idle_s: float, deadline: float) -> None:
         """Watch waits of at most ``idle_s`` seconds, and none beyond ``deadline`` (loop time)."""
         self._loop = asyncio.get_running_loop()
         self._idle = idle_s
         self._deadline = deadline
-        self._handle: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
         self._task: asyncio.Task[object] | None = None
         self._since = 0.0
         self._baseline = 0
@@ -62,7 +63,7 @@ class Watch:
         self._task = asyncio.current_task()
         self._since = self._loop.time()
         self._baseline = self._task.cancelling() if self._task else 0
-        if self._handle is None:
+        if self._alarm is None:
             self._arm()
         return self
 
@@ -77,19 +78,19 @@ class Watch:
 
     def stop(self) -> None:
         """Drop the timer."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        if self._alarm is not None:
+            self._alarm.off()
+            self._alarm = None
 
     def _due(self) -> float:
         return min(self._since + self._idle, self._deadline)
 
     def _arm(self) -> None:
         due = self._due()
-        self._handle = None if math.isinf(due) else self._loop.call_at(due, self._tick)
+        self._alarm = None if math.isinf(due) else Alarm(due, self._tick)
 
     def _tick(self) -> None:
-        self._handle = None
+        self._alarm = None
         if self._task is None or self._fired is not None:
             return
         if self._loop.time() < self._due():

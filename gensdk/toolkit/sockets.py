@@ -16,9 +16,12 @@ import ssl
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpcore2
+
+from gensdk._alarms import Alarm
 
 from .connecting import connected_socket
 
@@ -153,13 +156,15 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     async def _wait(self, timeout: float | None) -> None:
         """Wait until the event loop has told something new."""
         waiter = self._waiter = self._loop.create_future()
-        alarm = None if timeout is None else self._loop.call_later(timeout, _expire, waiter)
+        alarm = None
+        if timeout is not None:
+            alarm = Alarm(self._loop.time() + timeout, partial(_expire, waiter))
         try:
             await waiter
         finally:
             self._waiter = None
             if alarm is not None:
-                alarm.cancel()
+                alarm.off()
 
     # ------------------------------------------------------------------------ asked by the pool
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

@@ -380,7 +380,8 @@ class Response(Value):
             return self.model_copy(update=changes)
         made = object.__new__(type(self))  # what model_copy does, in a fifth of its time
         object.__setattr__(made, "__dict__", {**self.__dict__, **changes})
-        object.__setattr__(made, "__pydantic_fields_set__", self.model_fields_set | changes.keys())
+        given = self.__pydantic_fields_set__.union(changes)
+        object.__setattr__(made, "__pydantic_fields_set__", given)
         object.__setattr__(made, "__pydantic_extra__", None)
         object.__setattr__(made, "__pydantic_private__", None)
         return made
