@@ -211,6 +211,14 @@ def shown(figures: Figures | None) -> str:
     return text if ratio is None else f"{text} ({ratio:.2f})"
 
 
+def times_of(figures: Figures | None) -> str:
+    """How long calls took by the clock, and the longest that all of them stood still."""
+    if figures is None:
+        return "."
+    p50, p99, collection = (figures[f"{key}_ms"] for key in ("p50", "p99", "gc"))
+    return f"{p50:.0f} / {p99:.0f} / {collection:.0f} ms"
+
+
 def table_of(table: Table, clients: list[str]) -> str:
     """The table in Markdown: CPU time, in brackets the ratio to the plain openai package."""
     lines = [f"| work | {' | '.join(clients)} |", f"|---|{'--:|' * len(clients)}"]
@@ -218,11 +226,8 @@ def table_of(table: Table, clients: list[str]) -> str:
         cells = " | ".join(shown(by_client.get(client)) for client in clients)
         lines.append(f"| {WORKS[work]} | {cells} |")
         if "p99_ms" in by_client.get(BASE, {}) and work != "streams":
-            cells = " | ".join(
-                f"{f['p50_ms']:.0f} / {f['p99_ms']:.0f} ms" if (f := by_client.get(c)) else "."
-                for c in clients
-            )
-            lines.append(f"| … and how long they took, p50 / p99 | {cells} |")
+            cells = " | ".join(times_of(by_client.get(client)) for client in clients)
+            lines.append(f"| … p50 / p99 / longest garbage collection | {cells} |")
     return "\n".join(lines)
 
 

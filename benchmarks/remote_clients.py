@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
@@ -411,8 +413,25 @@ async def until_first(stream: Callable[..., Awaitable[None]], calls: int) -> dic
     }
 
 
+@contextmanager
+def longest_collection() -> Iterator[list[float]]:
+    """Seconds of the longest garbage collection inside: everything else stands still meanwhile."""
+    longest, began = [1e-6], [0.0]
+
+    def heard(phase: str, _facts: dict[str, int]) -> None:
+        now = time.perf_counter()
+        if phase == "start":
+            began[0] = now
+        else:
+            longest[0] = max(longest[0], now - began[0])
+
+    gc.callbacks.append(heard)
+    yield longest
+    gc.callbacks.remove(heard)
+
+
 async def at_once(work: Callable[[], Awaitable[None]], width: int, times: int) -> dict[str, float]:
-    """CPU microseconds of each call, and how long calls took by the clock."""
+    """CPU microseconds of each call, and how long calls and the longest collection took."""
     took: list[float] = []
 
     async def timed() -> None:
@@ -423,13 +442,15 @@ async def at_once(work: Callable[[], Awaitable[None]], width: int, times: int) -
     await work()
     await asyncio.gather(*(work() for _ in range(width)))
     cpu, wall = time.process_time(), time.perf_counter()
-    for _ in range(times):
-        await asyncio.gather(*(timed() for _ in range(width)))
+    with longest_collection() as pause:
+        for _ in range(times):
+            await asyncio.gather(*(timed() for _ in range(width)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     cuts = statistics.quantiles(took, n=100)
     return {
         "cpu_us": cpu / len(took) * 1e6, "per_s": len(took) / wall,
         "p50_ms": cuts[49] * 1e3, "p99_ms": cuts[98] * 1e3,
+        "gc_ms": pause[0] * 1e3,
     }  # fmt: skip
 
 
