@@ -7,6 +7,7 @@ import gc
 import random
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,9 +26,11 @@ class HandLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
-    def call_at(self, when: float, callback: Any, *args: Any, **more: Any) -> asyncio.TimerHandle:
+    def call_at(  # type: ignore[override]
+        self, when: float, *callback: Any, **more: Any
+    ) -> asyncio.TimerHandle:
         self.timers.append(when)
-        return super().call_at(when, callback, *args, **more)
+        return super().call_at(when, *callback, **more)
 
     async def turn_to(self, now: float) -> None:
         self.now = now
@@ -50,7 +53,7 @@ def test_rings_in_order_each_at_its_moment() -> None:
     async def work(loop: HandLoop) -> None:
         rung: list[int] = []
         for moment in (5, 3, 9, 4, 7):
-            Alarm(moment, lambda moment=moment: rung.append(moment))
+            Alarm(moment, partial(rung.append, moment))
         for now, expected in ((2.9, []), (3, [3]), (4.5, [3, 4]), (7, [3, 4, 5, 7])):
             await loop.turn_to(now)
             assert rung == expected
@@ -66,7 +69,7 @@ def test_equal_moments_ring_in_the_order_they_were_set() -> None:
     async def work(loop: HandLoop) -> None:
         rung: list[int] = []
         for number in range(20):
-            Alarm(1.0, lambda number=number: rung.append(number))
+            Alarm(1.0, partial(rung.append, number))
         await loop.turn_to(1.0)
         assert rung == list(range(20))
 
@@ -184,7 +187,7 @@ def test_short_ones_before_a_long_one_do_not_pile_up_timers() -> None:
         rung: list[float] = []
         Alarm(1000.0, lambda: rung.append(1000.0))
         for number in range(1, 50):
-            Alarm(float(number), lambda number=number: rung.append(number))
+            Alarm(float(number), partial(rung.append, number))
             await loop.turn_to(float(number))
         assert rung == list(range(1, 50))
         assert loop.timers == [1000.0, *map(float, range(1, 50))]
@@ -208,7 +211,7 @@ def test_any_mixture_rings_as_asyncio_itself_would(seed: int) -> None:
             if turn < 0.5:
                 number += 1
                 when = loop.now + rng.choice((0.1, 1.0, 5.0, 100.0)) * rng.random()
-                alarm = Alarm(when, lambda number=number: rung.append(number))
+                alarm = Alarm(when, partial(rung.append, number))
                 waiting[number] = (when, alarm)
             elif turn < 0.85 and waiting:
                 waiting.pop(rng.choice(list(waiting)))[1].off()
