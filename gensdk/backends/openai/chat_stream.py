@@ -27,6 +27,7 @@ from gensdk.types import (
 )
 
 from .chat_map import Facts, Sent, arguments_text, finish_reason, map_answer, read, sound_part
+from .chat_repeats import Repeats
 from .chat_wire import WireAudio, WireChoice, WireMessage, WireToolCall, pieces_of
 from .errors import request_id_of
 from .logprobs import token_logprobs
@@ -95,6 +96,7 @@ class _Stream:
         self._calls: dict[int, list[_OpenCall]] = {}
         self._sound: dict[int, bytearray] = {}
         self._cutters: dict[int, StopCutter] = {}
+        self._repeats = Repeats()
 
     @property
     def empty(self) -> bool:
@@ -120,14 +122,23 @@ class _Stream:
             raise self._failure(data)
         if not data:
             return []
-        wire = read(data, self._answer, self._sent)
-        self._facts.note(wire, data, self._sent)
         pieces: list[Piece] = []
-        for choice in wire.choices or ():
-            self._choice(choice, pieces)
+        text = self._repeats.text_of(data)
+        if text is None:
+            self._whole(data, pieces)
+        elif text:
+            self._text(text, self._repeats.index, pieces)
         for piece in pieces:
             self._collected.add(piece)
         return pieces
+
+    def _whole(self, data: bytes, pieces: list[Piece]) -> None:
+        """Read all there is in one chunk."""
+        wire = read(data, self._answer, self._sent)
+        self._facts.note(wire, data, self._sent)
+        for choice in wire.choices or ():
+            self._choice(choice, pieces)
+        self._repeats.learn(wire, data)
 
     def _failure(self, data: bytes) -> Exception:
         try:
