@@ -9,7 +9,16 @@ import typer
 
 import gensdk
 
-from . import doctor, embed, image, models, moderate, music, speech, text, transcribe, video
+from .doctor import doctor
+from .embed import embed
+from .image import image
+from .models import group as models
+from .moderate import moderate
+from .music import music
+from .speech import speech
+from .text import text
+from .transcribe import transcribe
+from .video import video
 
 __all__ = ["app", "run"]
 
@@ -24,10 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    text, image, speech, music, transcribe, video, embed, moderate, models, doctor,
-):  # fmt: skip
-    command.register(app)
+for command in (text, image, speech, music, transcribe, video, embed, moderate, doctor):
+    app.command()(command)
+app.add_typer(models)
 
 
 def _show_version(wanted: bool) -> None:

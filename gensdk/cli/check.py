@@ -15,7 +15,7 @@ from gensdk.policy import Lifecycle
 from .ends import Ending, Scan, scan
 from .failures import MODEL_GONE
 from .guard import guard
-from .options import DebugFlag
+from .options import AsJson, DebugFlag
 from .terminal import Flags, Terminal
 
 __all__ = ["check"]
@@ -31,7 +31,7 @@ Within = Annotated[
 def check(
     places: Places,
     within: Within = Lifecycle.warn_days,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: AsJson = False,
     debug: DebugFlag = False,
 ) -> None:
     """Find names of models that were shut down, or soon will be. Asks nobody.

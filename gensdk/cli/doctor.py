@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 import gensdk
 from gensdk.errors import ConfigurationError
@@ -15,19 +13,14 @@ from gensdk.errors import ConfigurationError
 from . import inventory, machine
 from .answerable import obstacles
 from .guard import guard, in_loop
-from .options import DebugFlag
+from .options import AsJson, DebugFlag
 from .session import open_client
 from .table import columns
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["doctor"]
 
 UNUSABLE = 2
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("doctor")(doctor)
 
 
 @dataclass
@@ -56,7 +49,7 @@ class Finding:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: AsJson = False,
     debug: DebugFlag = False,
 ) -> None:
     """Show what is set up and what is missing. Asks nobody, changes nothing."""

@@ -10,26 +10,18 @@ import typer
 
 from .guard import guard, in_loop
 from .inputs import model_of, text_lines
-from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, VerboseFlag
+from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, Texts, VerboseFlag
 from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
-__all__ = ["register", "shortest"]
+__all__ = ["embed", "shortest"]
 
 _FLOAT32 = Struct("f")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("embed")(embed)
-
-
 def embed(
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Texts; '-' or nothing reads lines of stdin."),
-    ] = None,
+    texts: Texts = None,
     model: Models = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="Length of the vectors.")] = None,
     as_json: JsonFlag = False,

@@ -8,22 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from .files import IMAGE_FORMATS, check_target, format_of
-from .guard import guard, in_loop
+from .guard import guard
 from .inputs import model_of, whole_text
-from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, VerboseFlag
-from .saved import report
-from .session import open_client
-from .summary import tell
+from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, Size, VerboseFlag
+from .saved import make_files
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["image"]
 
 
 Prompt = Annotated[
     list[str] | None, typer.Argument(help="What to show; '-' or nothing reads stdin.")
 ]
 Count = Annotated[int | None, typer.Option("-n", min=1, max=100, help="Number of pictures.")]
-Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels, or auto.")]
 Quality = Annotated[str | None, typer.Option(help="draft, standard, high, max, …")]
 Seed = Annotated[int | None, typer.Option(help="Repeatable picture, where possible.")]
 Format = Annotated[
@@ -37,11 +34,6 @@ Mask = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="PNG; edit where it is transparent."),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("image")(image)
 
 
 def image(
@@ -65,23 +57,14 @@ def image(
 
     def body(terminal: Terminal) -> int:
         check_target(output, count=count or 1, as_json=as_json)
-        parameters = {
+        parameters: dict[str, Any] = {
             "model": model_of(model), "n": count, "size": size, "quality": quality, "seed": seed,
             "format": format_of(output, file_format, IMAGE_FORMATS), "images": edit or None,
             "mask": mask, "timeouts": timeout,
         }  # fmt: skip
         words = whole_text(prompt)
-        return in_loop(_draw(terminal, words, output, parameters, as_json))
+        return make_files(
+            terminal, "drawing", lambda client: client.image(words, **parameters), output, as_json
+        )
 
     guard(Flags(verbose, quiet, debug), body)
-
-
-async def _draw(
-    terminal: Terminal, prompt: str, output: Path, parameters: dict[str, Any], as_json: bool
-) -> int:
-    async with open_client(terminal) as client:
-        with terminal.waiting("drawing", bar=True):
-            response = await client.image(prompt, **parameters)
-    report(terminal, response, output, response.images, "images", as_json=as_json)
-    tell(terminal, response)
-    return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
@@ -13,26 +12,22 @@ from gensdk.catalog.no_public_api import NO_PUBLIC_API
 from .check import check
 from .guard import guard
 from .inventory import Default, Provider, aliases, config_file, defaults, demos, providers
-from .options import DebugFlag
+from .options import AsJson, DebugFlag
 from .refresh import refresh
 from .table import columns
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["group"]
+
+group = typer.Typer(name="models", invoke_without_command=True)
+group.command()(check)
+group.command()(refresh)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    group = typer.Typer(help=models.__doc__)
-    group.callback(invoke_without_command=True)(models)
-    group.command("check")(check)
-    group.command("refresh")(refresh)
-    app.add_typer(group, name="models")
-
-
+@group.callback()
 def models(
     invoked: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: AsJson = False,
     debug: DebugFlag = False,
 ) -> None:
     """Show providers, defaults, aliases, demos, and what has no API. Asks nobody."""

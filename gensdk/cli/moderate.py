@@ -9,26 +9,18 @@ import typer
 
 from .guard import guard, in_loop
 from .inputs import model_of, text_lines
-from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, VerboseFlag
+from .options import DebugFlag, JsonFlag, Models, QuietFlag, Seconds, Texts, VerboseFlag
 from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["moderate"]
 
 FLAGGED = 7
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("moderate")(moderate)
-
-
 def moderate(
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Texts; '-' or nothing reads lines of stdin."),
-    ] = None,
+    texts: Texts = None,
     model: Models = None,
     check: Annotated[
         bool, typer.Option("--check", help="Exit with code 7 if anything is flagged.")

@@ -13,7 +13,7 @@ from gensdk.errors import ConfigurationError, UnsupportedFeatureError
 from .failures import exit_code
 from .guard import guard, in_loop
 from .inventory import problem, providers
-from .options import DebugFlag
+from .options import AsJson, DebugFlag
 from .session import open_client
 from .table import columns
 from .terminal import Flags, Terminal
@@ -39,7 +39,7 @@ def refresh(
     everything: Annotated[
         bool, typer.Option("--all", help="Show models the catalogue knows nothing of one by one.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: AsJson = False,
     debug: DebugFlag = False,
 ) -> None:
     """Ask providers which models they have, show what differs, and write it down.

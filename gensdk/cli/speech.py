@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .files import AUDIO_FORMATS, check_target, format_of
-from .guard import guard, in_loop
+from .guard import guard
 from .inputs import model_of, whole_text
-from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, VerboseFlag
-from .saved import report
-from .session import open_client
-from .summary import tell
+from .options import (
+    AudioFormat,
+    DebugFlag,
+    JsonFlag,
+    Models,
+    OutputFile,
+    QuietFlag,
+    Seconds,
+    VerboseFlag,
+)
+from .saved import make_files
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["speech"]
 
 
 Words = Annotated[
@@ -26,15 +32,6 @@ Words = Annotated[
 Voice = Annotated[str | None, typer.Option(help="Name or id of a voice.")]
 Instructions = Annotated[str | None, typer.Option(help="How to say it, in words.")]
 Speed = Annotated[float | None, typer.Option(help="1 is normal, 0.25 to 4.")]
-Format = Annotated[
-    str | None,
-    typer.Option("--format", help="mp3, wav, flac, opus, aac or pcm; else the suffix's."),
-]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("speech")(speech)
 
 
 def speech(
@@ -44,7 +41,7 @@ def speech(
     voice: Voice = None,
     instructions: Instructions = None,
     speed: Speed = None,
-    audio_format: Format = None,
+    audio_format: AudioFormat = None,
     as_json: JsonFlag = False,
     timeout: Seconds = None,
     verbose: VerboseFlag = False,
@@ -55,23 +52,14 @@ def speech(
 
     def body(terminal: Terminal) -> int:
         check_target(output, as_json=as_json)
-        parameters = {
+        parameters: dict[str, Any] = {
             "model": model_of(model), "voice": voice, "instructions": instructions,
             "speed": speed, "format": format_of(output, audio_format, AUDIO_FORMATS),
             "timeouts": timeout,
         }  # fmt: skip
         said = whole_text(words, what="text")
-        return in_loop(_speak(terminal, said, output, parameters, as_json))
+        return make_files(
+            terminal, "speaking", lambda client: client.speech(said, **parameters), output, as_json
+        )
 
     guard(Flags(verbose, quiet, debug), body)
-
-
-async def _speak(
-    terminal: Terminal, said: str, output: Path, parameters: dict[str, Any], as_json: bool
-) -> int:
-    async with open_client(terminal) as client:
-        with terminal.waiting("speaking", bar=True):
-            response = await client.speech(said, **parameters)
-    report(terminal, response, output, (response.audio,), "audio", as_json=as_json)
-    tell(terminal, response)
-    return 0

@@ -19,7 +19,7 @@ from .session import open_client
 from .summary import tell
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["text"]
 
 
 Prompt = Annotated[list[str] | None, typer.Argument(help="The prompt; '-' or nothing reads stdin.")]
@@ -44,11 +44,6 @@ Schema = Annotated[
 ]
 Whole = Annotated[bool, typer.Option("--no-stream", help="Wait for the whole answer.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Do not escape control characters of the answer.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("text")(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from .subtitles import cues, srt, timed_text, vtt
 from .summary import tell
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["transcribe"]
 
 
 class Times(StrEnum):
@@ -37,11 +37,6 @@ class Shape(StrEnum):
     JSON = "json"
     SRT = "srt"
     VTT = "vtt"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("transcribe")(transcribe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,27 +8,32 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from gensdk import Job
 from gensdk.errors import ConfigurationError
-from gensdk.types import JobHandle, VideoResponse
+from gensdk.types import JobHandle
 
 from .files import VIDEO_FORMATS, check_target, format_of
-from .guard import guard, in_loop
+from .guard import guard
 from .inputs import model_of, whole_text
-from .options import DebugFlag, JsonFlag, Models, OutputFile, QuietFlag, Seconds, VerboseFlag
-from .saved import report
-from .session import open_client
-from .summary import tell
+from .options import (
+    DebugFlag,
+    Duration,
+    JsonFlag,
+    Models,
+    OutputFile,
+    QuietFlag,
+    Seconds,
+    Size,
+    VerboseFlag,
+)
+from .saved import make_files
 from .terminal import Flags, Terminal
 
-__all__ = ["register"]
+__all__ = ["video"]
 
 
 Prompt = Annotated[
     list[str] | None, typer.Argument(help="What happens; '-' or nothing reads stdin.")
 ]
-Duration = Annotated[float | None, typer.Option("--duration", help="Length in seconds.")]
-Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels, or auto.")]
 Ratio = Annotated[str | None, typer.Option("--aspect-ratio", help="WIDTH:HEIGHT, such as 16:9.")]
 Resolution = Annotated[str | None, typer.Option(help="360p to 1440p, or 4k.")]
 Rate = Annotated[float | None, typer.Option("--fps", help="Frames per second.")]
@@ -63,11 +68,6 @@ Format = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("video")(video)
-
-
 def video(
     output: OutputFile,
     prompt: Prompt = None,
@@ -100,7 +100,7 @@ def video(
 
     def body(terminal: Terminal) -> int:
         check_target(output, count=count or 1, as_json=as_json)
-        parameters = {
+        parameters: dict[str, Any] = {
             "model": model_of(model), "duration_s": duration, "size": size, "n": count,
             "aspect_ratio": aspect_ratio, "resolution": resolution, "fps": fps, "seed": seed,
             "negative_prompt": negative, "audio": audio, "first_frame": first_frame,
@@ -109,22 +109,20 @@ def video(
         }  # fmt: skip
         if job is not None:
             handle = _handle(job, prompt, parameters | {"format": file_format})
-            return in_loop(_take_up(terminal, handle, output, timeout, as_json))
+            return make_files(
+                terminal,
+                "filming",
+                lambda client: client.job(handle).result(deadline_s=timeout),
+                output,
+                as_json,
+                taken_up=handle,
+            )
         words = whole_text(prompt)
-        return in_loop(_film(terminal, words, output, parameters, as_json))
+        return make_files(
+            terminal, "filming", lambda client: client.video(words, **parameters), output, as_json
+        )
 
     guard(Flags(verbose, quiet, debug), body)
-
-
-async def _film(
-    terminal: Terminal, prompt: str, output: Path, parameters: dict[str, Any], as_json: bool
-) -> int:
-    async with open_client(terminal) as client:
-        with terminal.waiting("filming", bar=True):
-            response = await client.video(prompt, **parameters)
-    report(terminal, response, output, response.videos, "videos", as_json=as_json)
-    tell(terminal, response)
-    return 0
 
 
 def _handle(text: str, prompt: list[str] | None, parameters: dict[str, Any]) -> JobHandle:
@@ -143,15 +141,3 @@ def _handle(text: str, prompt: list[str] | None, parameters: dict[str, Any]) -> 
     if handle.ability != "video":
         raise ConfigurationError(f"--job: this job makes {handle.ability}, no video")
     return handle
-
-
-async def _take_up(
-    terminal: Terminal, handle: JobHandle, output: Path, timeout: float | None, as_json: bool
-) -> int:
-    async with open_client(terminal, handle) as client:
-        with terminal.waiting("filming", bar=True):
-            job: Job[VideoResponse] = client.job(handle)
-            response = await job.result(deadline_s=timeout)
-    report(terminal, response, output, response.videos, "videos", as_json=as_json)
-    tell(terminal, response)
-    return 0

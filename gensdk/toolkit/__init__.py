@@ -5,6 +5,7 @@ when the first request goes out.
 """
 
 from .account import HostedAccount
+from .billed import billed
 from .credential import Credential
 from .download import Downloader, MediaPolicy
 from .encoding import decode_base64, encode_json, floats_from_base64
@@ -20,17 +21,20 @@ from .failures import (
 )
 from .hosted import HostedBackend
 from .http import Answer, Form, FormFile, HTTPWire, StreamAnswer, Wire
+from .job_ids import is_job_id, job_id_in
 from .keyed import KeyedAccount, Vendor
 from .media_answers import MAX_MEDIA_BYTES, fetched, media_type_of, picture_in, refuse_document
 from .notes import Notes
 from .picture import picture_problem
 from .rate_limits import rate_limits, tell_limits
+from .reading import OR_NONE, first_problem, json_in
 from .secrets import Key, KeySource, KnownSecrets, Secret, redactor
 from .sse import SSEEvent, server_sent_events
 from .vendor_options import merge_extra, vendor_options
 
 __all__ = [
     "MAX_MEDIA_BYTES",
+    "OR_NONE",
     "STATUS_ROWS",
     "Answer",
     "Credential",
@@ -53,13 +57,18 @@ __all__ = [
     "StreamAnswer",
     "Vendor",
     "Wire",
+    "billed",
     "decode_base64",
     "encode_json",
     "error_for",
     "failure_from",
     "failure_in",
     "fetched",
+    "first_problem",
     "floats_from_base64",
+    "is_job_id",
+    "job_id_in",
+    "json_in",
     "media_type_of",
     "merge_extra",
     "picture_in",

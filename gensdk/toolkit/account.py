@@ -6,15 +6,20 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from gensdk.errors import ClientClosedError, InvalidResponseError
 from gensdk.spec import Context
 
 from .answer import Answer, StreamAnswer
 from .credential import Credential
+from .encoding import decode_base64
 from .failures import request_id_of
 from .form import Form
 from .http import HTTPWire
+from .reading import first_problem
 from .secrets import Secret, redactor
 
 __all__ = ["HostedAccount"]
@@ -22,6 +27,8 @@ __all__ = ["HostedAccount"]
 _NOTHING: Mapping[str, str] = {}
 _LOGINS = re.compile("authorization|cookie|key|token|secret|password")
 _SHORTEST_LOGIN = 8
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class HostedAccount:
@@ -103,6 +110,30 @@ class HostedAccount:
             status=answer.status,
             request_id=request_id_of(answer.headers),
         )
+
+    def parsed(self, kind: type[ModelT], answer: Answer, context: Context) -> ModelT:
+        """Read a JSON answer.
+
+        Raises:
+            InvalidResponseError: It is no JSON, or lacks what a result must have.
+        """
+        try:
+            return kind.model_validate_json(answer.body)
+        except ValidationError as error:
+            problem = first_problem(error, "the answer")
+        # Outside the block, so that the cause is not kept: it quotes the answer.
+        raise self.invalid(f"The answer cannot be read: {problem}.", answer, context)
+
+    def decoded(self, text: str, answer: Answer | StreamAnswer, context: Context) -> bytes:
+        """Decode base64 inside an answer.
+
+        Raises:
+            InvalidResponseError: It is not base64.
+        """
+        try:
+            return decode_base64(text)
+        except InvalidResponseError as error:
+            raise self.invalid(error.message, answer, context) from error
 
     def exchange(
         self,

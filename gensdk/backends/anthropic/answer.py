@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from gensdk.errors import ContentBlockedError, ContextLengthError
-from gensdk.toolkit import Answer, Notes, StreamAnswer
+from gensdk.toolkit import Answer, Notes, StreamAnswer, first_problem
 from gensdk.types import (
     Candidate,
     FinishReason,
@@ -136,7 +136,7 @@ def map_bytes(data: bytes, answer: Answer | StreamAnswer, call: Call) -> TextRes
     try:
         body, problem = MessageBody.model_validate_json(data), ""
     except ValidationError as error:
-        body, problem = None, _first_problem(error)
+        body, problem = None, first_problem(error)
     if body is None:  # outside the block, so that the cause is not kept: it quotes the answer
         message = f"the answer is no message: {problem}"
         raise call.account.invalid(message, answer, call.context)
@@ -153,7 +153,7 @@ def map_body(body: MessageBody, answer: Answer | StreamAnswer, call: Call) -> Te
     try:
         found, problem = _read_blocks(body.content, call), ""
     except ValidationError as error:
-        found, problem = None, _first_problem(error)
+        found, problem = None, first_problem(error)
     if found is None:
         message = f"a content block is malformed: {problem}"
         raise call.account.invalid(message, answer, call.context)
@@ -296,9 +296,3 @@ def _details(body: MessageBody, found: _Found) -> JsonObject:
     if found.citations:
         told["citations"] = found.citations
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pydantic_core import from_json
-
 from gensdk.errors import (
     AuthenticationError,
     ContextLengthError,
@@ -37,6 +35,7 @@ from gensdk.toolkit import (
     error_for,
     failure_from,
     failure_in,
+    json_in,
     request_id_of,
 )
 
@@ -111,11 +110,7 @@ def error_of_answer(
         model: Model that was asked.
         redact: Removes secrets from the message.
     """
-    try:
-        body: object = from_json(answer.body)
-    except ValueError:
-        body = None
-    failure = _refined(failure_from(answer), body)
+    failure = _refined(failure_from(answer), json_in(answer.body))
     return error_for(failure, _rows(failure), provider=provider, model=model, redact=redact)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
 from gensdk.errors import GenSDKError, InvalidResponseError
 from gensdk.spec import Context
@@ -20,6 +19,7 @@ from gensdk.toolkit import (
     encode_json,
     error_for,
     failure_from,
+    json_in,
     request_id_of,
 )
 from gensdk.toolkit.address import chosen_base_url
@@ -174,10 +174,7 @@ class Account:
         return error_for(failure, ROWS, provider=self.name, model=context.model, redact=self.redact)
 
     def _document(self, answer: Answer, context: Context) -> dict[str, Any]:
-        try:
-            found = from_json(answer.body)
-        except ValueError:
-            found = None
+        found = json_in(answer.body)
         if not isinstance(found, dict):
             raise self.invalid("The answer is no JSON object.", answer, context)
         return found

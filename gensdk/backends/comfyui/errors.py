@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
-
 from gensdk.errors import InvalidRequestError
-from gensdk.toolkit import Answer, ErrorRow, Failure
+from gensdk.toolkit import Answer, ErrorRow, Failure, json_in
 from gensdk.types import JobState
 
 __all__ = ["ROWS", "ended", "node_problems", "refusal_of"]
@@ -27,10 +25,7 @@ _MAX_PROBLEMS = 5
 
 def refusal_of(answer: Answer) -> Failure | None:
     """The facts of a refused workflow; None where the answer is none."""
-    try:
-        body = from_json(answer.body)
-    except ValueError:
-        return None
+    body = json_in(answer.body)
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         return None

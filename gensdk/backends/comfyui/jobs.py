@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gensdk.errors import (
-    GenSDKError,
     InvalidResponseError,
     JobExpiredError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import Notes, picture_problem
+from gensdk.toolkit import Notes, billed, picture_problem
 from gensdk.types import (
     URL,
     Ability,
@@ -49,13 +48,10 @@ async def start(
     notes = Notes(account.name, context)
     options = comfyui_options(request, account.name, context.model)
     filled = fill(request, workflow, options, notes)
-    try:
+    with billed("no"):  # nothing is queued yet
         for item, places in filled.uploads:
             media = await context.fetch(item) if isinstance(item, URL) else item
             filled.put(places, await account.upload(media, context))
-    except GenSDKError as error:
-        error.billed = "no"  # nothing is queued yet
-        raise
     queued = await account.queue(filled.graph, options, context)
     for problem in node_problems(queued.node_errors):
         notes.other(f"a part of the workflow is left out: {problem}")

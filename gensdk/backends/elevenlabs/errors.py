@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pydantic_core import from_json
-
 from gensdk.catalog.elevenlabs import AS_OF
 from gensdk.errors import (
     AuthenticationError,
@@ -27,7 +25,7 @@ from gensdk.errors import (
     ServerError,
     TransientError,
 )
-from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from, failure_in
+from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from, failure_in, json_in
 
 __all__ = ["ROWS", "VENDOR", "read_failure"]
 
@@ -80,10 +78,7 @@ ROWS: tuple[ErrorRow, ...] = (
 def read_failure(answer: Answer) -> Failure:
     """Read ``{"detail": {…}}``, and FastAPI's list of problems."""
     failure = failure_from(answer)
-    try:
-        body = from_json(answer.body)
-    except ValueError:
-        return failure
+    body = json_in(answer.body)
     detail = body.get("detail") if isinstance(body, dict) else None
     if isinstance(detail, dict):
         word = detail.get("code") or detail.get("status")

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from gensdk.catalog.elevenlabs import DEFAULT_VOICE, sound_model
-from gensdk.errors import ConnectionFailedError, InvalidResponseError, StreamInterruptedError
+from gensdk.errors import ConnectionFailedError, StreamInterruptedError
 from gensdk.spec import Context
 from gensdk.toolkit import (
     MAX_MEDIA_BYTES,
@@ -21,7 +21,6 @@ from gensdk.toolkit import (
     KeyedAccount,
     Notes,
     StreamAnswer,
-    decode_base64,
     merge_extra,
     refuse_document,
     request_id_of,
@@ -106,7 +105,7 @@ async def generate(
         return call.response(answer, answer.body)
     timed = call.timed(answer)
     known: dict[str, JsonValue] = timed.model_dump(exclude={"audio_base64"}, exclude_none=True)
-    return call.response(answer, call.decoded(timed.audio_base64, answer), known)
+    return call.response(answer, account.decoded(timed.audio_base64, answer, context), known)
 
 
 async def stream(
@@ -183,13 +182,6 @@ class _Call:
             why = error.errors(include_url=False, include_input=False)[0]["msg"]
         # Outside the block, so that the cause is not kept: it quotes the answer.
         raise self.account.invalid(f"The answer cannot be read: {why}.", answer, self.context)
-
-    def decoded(self, text: str, answer: Answer) -> bytes:
-        """The sound in an answer that times characters."""
-        try:
-            return decode_base64(text)
-        except InvalidResponseError as error:
-            raise self.account.invalid(error.message, answer, self.context) from error
 
     def response(
         self,

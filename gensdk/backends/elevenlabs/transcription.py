@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from gensdk.errors import InvalidRequestError
 from gensdk.spec import Context
@@ -63,7 +63,7 @@ async def generate(
         form=Form(fields=_fields(body), files=files),
         query={} if logging is None else {"enable_logging": str(logging).lower()},
     )
-    heard = _parsed(answer, account, context)
+    heard = account.parsed(Transcript, answer, context)
     return _response(heard, request, options, account, context, notes, answer)
 
 
@@ -153,17 +153,6 @@ def _fields(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _parsed(answer: Answer, account: KeyedAccount, context: Context) -> Transcript:
-    try:
-        return Transcript.model_validate_json(answer.body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    # Outside the block, so that the cause is not kept: it quotes the answer.
-    place = ".".join(map(str, first["loc"])) or "the answer"
-    message = f"The answer cannot be read: {place}: {first['msg']}."
-    raise account.invalid(message, answer, context)
 
 
 def _response(

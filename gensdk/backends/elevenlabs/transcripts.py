@@ -8,27 +8,14 @@ from pydantic import (
     BaseModel,
     FiniteFloat,
     JsonValue,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
+from gensdk.toolkit import OR_NONE
 from gensdk.types import Segment, Word
 
 __all__ = ["Transcript", "audio_events", "segments_of", "timed_characters", "words_of"]
 
 _SENTENCE_ENDS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
-
-
-def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-OR_NONE = WrapValidator(_or_none)
-"""For fields beside the text: an odd value counts as not given and spoils no paid answer."""
 
 
 class _Item(BaseModel):

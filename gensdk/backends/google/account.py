@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from gensdk.errors import ConfigurationError, GenSDKError
 from gensdk.toolkit import (
+    MAX_MEDIA_BYTES,
     Answer,
     Credential,
     Failure,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_EVENT_BYTES",
-    "MAX_MEDIA_BYTES",
     "MAX_STREAM_BYTES",
     "Account",
     "model_path",
@@ -37,8 +37,6 @@ HOST = "generativelanguage.googleapis.com"
 MAX_STREAM_BYTES = 256 * 2**20
 MAX_EVENT_BYTES = 64 * 2**20
 """Largest event of a stream: a picture may come in one."""
-MAX_MEDIA_BYTES = 256 * 2**20
-"""Largest answer that carries pictures, sound, videos or vectors."""
 
 _VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 """In this order, as google-genai reads them."""

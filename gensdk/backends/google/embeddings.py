@@ -11,12 +11,12 @@ from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gensdk.catalog.google import GoogleModel, google_model
-from gensdk.toolkit import Answer, Notes
+from gensdk.toolkit import MAX_MEDIA_BYTES, OR_NONE, Answer, Notes
 from gensdk.types import EmbedRequest, EmbedResponse, Usage, Vectors
 
-from .account import MAX_MEDIA_BYTES, model_path
+from .account import model_path
 from .options import GoogleEmbedOptions, options_of
-from .wire import OR_NONE, UsageMetadata, Wire, merge_extra, parsed
+from .wire import UsageMetadata, Wire, merge_extra, parsed
 
 if TYPE_CHECKING:
     from gensdk.spec import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gensdk.errors import GenSDKError
+from gensdk.toolkit import billed
 from gensdk.types import URL, Media
 
 if TYPE_CHECKING:
@@ -22,13 +22,10 @@ async def collected(address: str, account: Account, context: Context) -> Media:
     there, the guarded downloader goes without it. It is paid for, whatever becomes of the
     download.
     """
-    try:
+    with billed("yes"):
         if account.owns(address):
             found = await account.download(address, context)
             if isinstance(found, bytes):
                 return Media(data=found)
             address = found
         return await context.collect(URL(address))
-    except GenSDKError as error:
-        error.billed = "yes"
-        raise

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from gensdk.catalog.google import GoogleModel, google_model
 from gensdk.errors import ContentBlockedError, InvalidResponseError
-from gensdk.toolkit import Answer, Notes, picture_problem
+from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, Notes, picture_problem
 from gensdk.types import URL, ImageRequest, ImageResponse, Media
 
-from .account import MAX_MEDIA_BYTES, model_path
+from .account import model_path
 from .contents import fetched_media, media_part
 from .geometry import image_shape
 from .options import GoogleImageOptions, options_of
 from .text_request import safety_settings
-from .wire import ContentBody, blocked_prompt, decoded, merge_extra, parsed, usage_of, withheld
+from .wire import ContentBody, blocked_prompt, merge_extra, parsed, usage_of, withheld
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
@@ -145,7 +145,7 @@ def _inside(body: ContentBody) -> tuple[list[dict[str, Any]], str]:
 
 
 def _picture(inline: dict[str, Any], answer: Answer, account: Account, context: Context) -> Media:
-    media = Media(data=decoded(inline["data"], answer, account, context))
+    media = Media(data=account.decoded(inline["data"], answer, context))
     if media.kind != "image":
         message = f"The answer holds {media.media_type} where a picture was expected."
         raise account.invalid(message, answer, context)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gensdk.errors import ContentBlockedError, GenSDKError
-from gensdk.toolkit import Answer
+from gensdk.toolkit import OR_NONE, Answer
 from gensdk.types import URL, JsonObject, Media, Usage
 
 from .errors import BLOCK_CODES, status_of_code
-from .wire import OR_NONE, decoded, parsed
+from .wire import parsed
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
@@ -185,4 +185,4 @@ def failure(
 
 def bytes_of(medium: Medium, answer: Answer, account: Account, context: Context) -> bytes:
     """The bytes of a medium that came in the answer itself."""
-    return decoded(medium.data or "", answer, account, context)
+    return account.decoded(medium.data or "", answer, context)

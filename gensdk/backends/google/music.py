@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gensdk.catalog.google import GoogleModel, google_model
-from gensdk.toolkit import Answer, Notes
+from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, Notes
 from gensdk.types import URL, JsonObject, Media, MusicRequest, MusicResponse
 
 from . import interactions
-from .account import MAX_MEDIA_BYTES
 from .contents import fetched_media
 from .files import collected
 from .options import GoogleMusicOptions, options_of

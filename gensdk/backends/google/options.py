@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gensdk.errors import InvalidRequestError
+from gensdk.toolkit import vendor_options
 from gensdk.types import URL, JsonObject, Media, Request
 
 __all__ = [
@@ -133,25 +132,4 @@ def options_of(request: Request, kind: type[OptionsT], provider: str, model: str
     Raises:
         InvalidRequestError: A field is unknown or has a wrong value; the message names it.
     """
-    given: Mapping[str, Any] = request.options
-    name = next((name for name in (provider, "google") if name in given), None)
-    if name is None:
-        return kind()
-    value = given[name]
-    if isinstance(value, kind):
-        return value
-    if isinstance(value, BaseModel):
-        raise InvalidRequestError(
-            f"options[{name!r}] is {type(value).__name__}; give {kind.__name__}(...)",
-            provider=provider,
-            model=model,
-            param="options",
-        )
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(("options", name, *map(str, first["loc"])))
-    raise InvalidRequestError(
-        f"{place}: {first['msg']} ({kind.__name__})", provider=provider, model=model, param=place
-    )
+    return vendor_options(request, kind, provider=provider, vendor="google", model=model)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gensdk.catalog.google import google_model
 from gensdk.errors import ConnectionFailedError, StreamInterruptedError
-from gensdk.toolkit import Answer, Notes, StreamAnswer, server_sent_events
+from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, Notes, StreamAnswer, server_sent_events
 from gensdk.toolkit.sound import Encoder, Sound, encode, require_format, wav_header
 from gensdk.types import (
     AudioChunk,
@@ -25,10 +25,10 @@ from gensdk.types import (
     SpeechResponse,
 )
 
-from .account import MAX_EVENT_BYTES, MAX_MEDIA_BYTES, MAX_STREAM_BYTES, model_path
+from .account import MAX_EVENT_BYTES, MAX_STREAM_BYTES, model_path
 from .options import GoogleSpeechOptions, options_of
 from .text import ContentStream
-from .wire import ContentBody, blocked_prompt, decoded, merge_extra, parsed, usage_of, withheld
+from .wire import ContentBody, blocked_prompt, merge_extra, parsed, usage_of, withheld
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
@@ -165,7 +165,7 @@ class _Call:
                     message = f"The sound is {kind[:40] or 'of no type'}, not raw samples."
                     raise self.account.invalid(message, answer, self.context)
                 rate = _RATE_WORD.search(kind)
-                data = decoded(str(inline["data"]), answer, self.account, self.context)
+                data = self.account.decoded(str(inline["data"]), answer, self.context)
                 yield data, int(rate[1]) if rate else _RATE
 
     def nothing(self, body: ContentBody, answer: Answer | StreamAnswer) -> Exception:

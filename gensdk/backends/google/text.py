@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from gensdk.catalog.google import google_model
 from gensdk.errors import StreamInterruptedError
-from gensdk.toolkit import Notes, SSEEvent, StreamAnswer, server_sent_events
+from gensdk.toolkit import MAX_MEDIA_BYTES, Notes, SSEEvent, StreamAnswer, server_sent_events
 from gensdk.types import (
     Finished,
     JsonObject,
@@ -26,7 +26,7 @@ from gensdk.types import (
     deltas_of,
 )
 
-from .account import MAX_EVENT_BYTES, MAX_MEDIA_BYTES, MAX_STREAM_BYTES, model_path
+from .account import MAX_EVENT_BYTES, MAX_STREAM_BYTES, model_path
 from .contents import fetched
 from .options import GoogleTextOptions, options_of
 from .text_map import Call, call_id, map_body

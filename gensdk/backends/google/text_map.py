@@ -36,7 +36,6 @@ from .wire import (
     WireCandidate,
     WireLogprobs,
     blocked_prompt,
-    decoded,
     finish_reason,
     usage_of,
     withheld,
@@ -155,7 +154,7 @@ def _tool_call(function: JsonObject, number: int, private: PrivateData | None) -
 def _medium(
     inline: JsonObject, private: PrivateData | None, answer: Answer | StreamAnswer, call: Call
 ) -> Part:
-    data = decoded(str(inline["data"]), answer, call.account, call.context)
+    data = call.account.decoded(str(inline["data"]), answer, call.context)
     declared = str(inline.get("mimeType") or "application/octet-stream")
     media = Media(data=data, media_type=declared)
     if media.kind == "image":

@@ -19,7 +19,7 @@ from gensdk.errors import (
     JobFailedError,
     ModelNotFoundError,
 )
-from gensdk.toolkit import Answer, Notes
+from gensdk.toolkit import MAX_MEDIA_BYTES, OR_NONE, Answer, Notes
 from gensdk.types import (
     URL,
     CancelOutcome,
@@ -32,13 +32,13 @@ from gensdk.types import (
 )
 
 from . import interactions
-from .account import MAX_MEDIA_BYTES, model_path
+from .account import model_path
 from .contents import fetched_media
 from .errors import BLOCK_CODES, status_of_code
 from .files import collected
 from .options import GoogleVideoOptions, options_of
 from .video_request import Given, omni_body, veo_body
-from .wire import OR_NONE, Wire, decoded, merge_extra, parsed
+from .wire import Wire, merge_extra, parsed
 
 if TYPE_CHECKING:
     from gensdk.spec import Context
@@ -287,7 +287,7 @@ async def _video(
     data: str | None, uri: str | None, answer: Answer, account: Account, context: Context
 ) -> Media:
     if data:
-        video = Media(data=decoded(data, answer, account, context))
+        video = Media(data=account.decoded(data, answer, context))
     else:
         video = await collected(uri or "", account, context)
     if video.kind != "video":

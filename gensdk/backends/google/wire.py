@@ -14,14 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
-from gensdk.errors import ContentBlockedError, InvalidRequestError, InvalidResponseError
-from gensdk.toolkit import Answer, StreamAnswer, decode_base64
+from gensdk.errors import ContentBlockedError, InvalidRequestError
+from gensdk.toolkit import OR_NONE, Answer, StreamAnswer, first_problem, json_in
 from gensdk.types import FinishReason, JsonObject, Request, Usage
 
 if TYPE_CHECKING:
@@ -35,24 +32,12 @@ __all__ = [
     "WireCandidate",
     "WireLogprobs",
     "blocked_prompt",
-    "decoded",
     "finish_reason",
     "merge_extra",
     "parsed",
     "usage_of",
     "withheld",
 ]
-
-
-def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-OR_NONE = WrapValidator(_or_none)
-"""For fields beside the result: an odd value counts as not given and spoils no paid answer."""
 
 
 class Wire(BaseModel):
@@ -225,10 +210,8 @@ def parsed(
     try:
         read = kind.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         read = None
-        place = ".".join(map(str, first["loc"])) or "the answer"
-        message = f"The answer cannot be read: {place}: {first['msg']}."
+        message = f"The answer cannot be read: {first_problem(error, 'the answer')}."
     _mind_error(data, account, context, answer)
     if read is None:  # outside the block, so that the cause is not kept: it quotes the answer
         raise account.invalid(message, answer, context)
@@ -240,27 +223,11 @@ def _mind_error(
 ) -> None:
     if b'"error"' not in data[:4096] and b'"error"' not in data[-4096:]:
         return
-    try:
-        body = from_json(data)
-    except ValueError:
-        return
+    body = json_in(data)
     body = body[0] if isinstance(body, list) and body else body
     # An interaction's own "error" member would be None or an object as well.
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         raise account.error_inside(body, context, answer)
-
-
-def decoded(text: str, answer: Answer | StreamAnswer, account: Account, context: Context) -> bytes:
-    """Decode the base64 of a medium.
-
-    Raises:
-        InvalidResponseError: It is not base64.
-    """
-    try:
-        return decode_base64(text)
-    except InvalidResponseError as error:
-        message = error.message
-    raise account.invalid(message, answer, context)
 
 
 # ---------------------------------------------------------------------------------------- blocks

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from gensdk.backends.openai.embeddings import map_answer
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Notes, vendor_options
+from gensdk.toolkit import Answer, Notes, json_in, vendor_options
 from gensdk.types import EmbedRequest, EmbedResponse
 
 from .account import Accounts
@@ -85,10 +85,7 @@ def _as_document(answer: Answer, accounts: Accounts, context: Context) -> Answer
     Raises:
         InvalidResponseError: They are no rows, or one row for each token.
     """
-    try:
-        rows = from_json(answer.body)
-    except ValueError:
-        rows = None
+    rows = json_in(answer.body)
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise accounts.router.invalid("The answer is no list of vectors.", answer, context)
     if any(row and isinstance(row[0], list) for row in rows):

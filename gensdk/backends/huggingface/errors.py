@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic_core import from_json
-
 from gensdk.errors import (
     ContentBlockedError,
     InvalidRequestError,
@@ -20,7 +18,7 @@ from gensdk.errors import (
     PermissionDeniedError,
     ServerError,
 )
-from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from
+from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from, json_in
 from gensdk.toolkit.failures import TOO_LONG_S
 
 __all__ = ["HUB", "ROWS", "VENDOR", "read_failure", "with_wait"]
@@ -58,10 +56,7 @@ def read_failure(answer: Answer) -> Failure:
 
 def with_wait(failure: Failure, body: bytes | object) -> Failure:
     """The failure with what only Hugging Face's bodies say: type, and when to come back."""
-    try:
-        told = from_json(body) if isinstance(body, bytes) else body
-    except ValueError:
-        return failure
+    told = json_in(body) if isinstance(body, bytes) else body
     if not isinstance(told, dict):
         return failure
     problems, wait = told.get("detail"), told.get("estimated_time")

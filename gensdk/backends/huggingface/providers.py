@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gensdk.catalog.huggingface import POLICIES, Service, Task, providers_of, service_of
-from gensdk.errors import GenSDKError, InvalidRequestError, ModelNotFoundError
+from gensdk.errors import InvalidRequestError, ModelNotFoundError
 from gensdk.spec import Context
-from gensdk.toolkit import KeyedAccount, Notes
+from gensdk.toolkit import KeyedAccount, Notes, billed
 
 __all__ = ["Entry", "Providers", "Target", "split_model"]
 
@@ -205,7 +205,7 @@ class Providers:
 
     async def _asked(self, model: str, context: Context) -> tuple[Entry, ...]:
         """Ask the hub. Nothing is billed for that, whatever becomes of it."""
-        try:
+        with billed("no"):
             answer = await self._hub.send(
                 "GET",
                 f"/api/models/{quote(model, safe='/')}",
@@ -217,9 +217,6 @@ class Providers:
             except ValidationError:
                 message = "The hub's answer about this model cannot be read."
             raise self._hub.invalid(message, answer, context)
-        except GenSDKError as error:
-            error.billed = "no"
-            raise
 
 
 class _Model(BaseModel):

@@ -9,21 +9,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pydantic_core import from_json
-
 from gensdk.catalog.huggingface import QueueKind
 from gensdk.errors import (
     ContentBlockedError,
     GenSDKError,
     InvalidRequestError,
-    InvalidResponseError,
     JobFailedError,
     OutcomeUnknownError,
     TimedOutError,
     TransientError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, Form, decode_base64
+from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, Form, billed, json_in
 from gensdk.types import URL, Media
 
 from .account import Accounts
@@ -183,10 +180,7 @@ def document_in(answer: Answer, accounts: Accounts, context: Context) -> dict[st
     Raises:
         InvalidResponseError: It is none.
     """
-    try:
-        found = from_json(answer.body)
-    except ValueError:
-        found = None
+    found = json_in(answer.body)
     if not isinstance(found, dict):
         raise accounts.router.invalid("The answer is no JSON object.", answer, context)
     return found
@@ -207,10 +201,8 @@ async def files_in(
         if isinstance(row, dict) and isinstance(row.get("b64_json"), str)
     ]
     if inside:
-        try:
-            return tuple([Media(data=decode_base64(text)) for text in inside])
-        except InvalidResponseError as error:
-            raise accounts.router.invalid(error.message, answer, context) from error
+        router = accounts.router
+        return tuple([Media(data=router.decoded(text, answer, context)) for text in inside])
     addresses = addresses_in(document)
     if not addresses:
         raise accounts.router.invalid(f"The answer holds no {what}.", answer, context)
@@ -227,8 +219,5 @@ def told_seed(document: dict[str, Any], sent: object) -> int | None:
 
 async def collected(address: str, context: Context) -> Media:
     """Fetch what was made, by the guarded downloader and without the token. It is paid for."""
-    try:
+    with billed("yes"):
         return await context.collect(URL(address))
-    except GenSDKError as error:
-        error.billed = "yes"
-        raise

@@ -19,10 +19,11 @@ from gensdk.toolkit import (
     KeySource,
     Notes,
     StreamAnswer,
+    json_in,
 )
 from gensdk.toolkit.http import MAX_BYTES, MAX_ERROR_BYTES
 
-from .errors import error_of, failure_inside, failure_of, parsed
+from .errors import error_of, failure_inside, failure_of
 from .origin import choose_base_url, facts_of, fixed_headers
 from .refusals import LearnedRefusals
 from .sending import Sending
@@ -218,7 +219,7 @@ class Account(HostedAccount):
         """The error of a failure's cause; ``body`` adds what only this vendor's body says."""
         return error_of(
             failure,
-            parsed(body) if isinstance(body, bytes) else body,
+            json_in(body) if isinstance(body, bytes) else body,
             provider=self.name,
             model=context.model,
             redact=self.redact,

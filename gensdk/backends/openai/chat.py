@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from gensdk.catalog import TextModelRow, text_model
 from gensdk.spec import Context
-from gensdk.toolkit import Notes
+from gensdk.toolkit import Notes, merge_extra
 from gensdk.types import OutputSchema, TextEvent, TextRequest, TextResponse, Tool
 
 from .account import Account
@@ -21,7 +21,6 @@ from .chat_map import Sent, map_answer
 from .chat_messages import Wire, conversation, fetched
 from .chat_stream import collect, events_of
 from .options import OpenAITextOptions, text_options
-from .options_media import merge_extra
 from .schema import already_strict, lower, name_for_wire, note_loose
 from .unasked import is_event_stream
 
@@ -105,7 +104,7 @@ def prepare(
     if streaming:
         fields.streaming(options.include_obfuscation)
     if request.extra:
-        merge_extra(payload, request, account, context.model)
+        merge_extra(payload, request, provider=account.name, model=context.model)
     return payload
 
 

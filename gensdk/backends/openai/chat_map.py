@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from gensdk.errors import ContentBlockedError
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Notes, StreamAnswer, decode_base64
+from gensdk.toolkit import Answer, Notes, StreamAnswer, decode_base64, first_problem
 from gensdk.types import (
     AudioPart,
     Candidate,
@@ -108,9 +108,7 @@ def _why_unreadable(data: bytes, error: ValidationError) -> str:
         return "The answer is empty."
     if start.startswith(b"<"):
         return "The answer is a web page, not JSON; check the base URL."
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"])) or "the answer"
-    return f"The answer cannot be read: {place}: {first['msg']}."
+    return f"The answer cannot be read: {first_problem(error, 'the answer')}."
 
 
 @cache

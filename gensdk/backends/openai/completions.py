@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from gensdk.catalog import text_model
 from gensdk.spec import Context
-from gensdk.toolkit import Notes
+from gensdk.toolkit import Notes, merge_extra
 from gensdk.types import TextEvent, TextRequest, TextResponse
 
 from .account import Account
@@ -20,7 +20,6 @@ from .chat_map import Sent, map_answer
 from .chat_messages import plain_prompt
 from .chat_stream import collect, events_of
 from .options import text_options
-from .options_media import merge_extra
 from .unasked import is_event_stream
 
 __all__ = ["MAX_LOGPROBS", "PATH", "generate", "prepare", "stream"]
@@ -100,7 +99,7 @@ def prepare(
     if streaming:
         fields.streaming(options.include_obfuscation)
     if request.extra:
-        merge_extra(payload, request, account, context.model)
+        merge_extra(payload, request, provider=account.name, model=context.model)
     return payload
 
 

@@ -17,12 +17,12 @@ from pydantic import BaseModel
 from gensdk.catalog.openai_media import embedding_model
 from gensdk.errors import InvalidResponseError
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Notes, decode_base64
+from gensdk.toolkit import MAX_MEDIA_BYTES, OR_NONE, Answer, Notes, decode_base64, merge_extra
 from gensdk.types import EmbedRequest, EmbedResponse, Usage, Vectors
 
 from .errors import request_id_of
-from .media_wire import MAX_MEDIA_BYTES, OR_NONE, parsed
-from .options_media import OpenAIEmbedOptions, media_options, merge_extra
+from .media_wire import parsed
+from .options_media import OpenAIEmbedOptions, media_options
 
 if TYPE_CHECKING:
     from .account import Account
@@ -81,7 +81,7 @@ async def generate(account: Account, request: EmbedRequest, context: Context) ->
     notes = Notes(account.name, context)
     options = media_options(request, OpenAIEmbedOptions, account, context.model)
     body = prepare(request, account, options, context.model, notes)
-    merge_extra(body, request, account, context.model)
+    merge_extra(body, request, provider=account.name, model=context.model)
     answer = await account.post(
         "/embeddings", body, context, notes=notes, max_bytes=MAX_MEDIA_BYTES
     )

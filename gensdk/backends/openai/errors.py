@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from pydantic_core import from_json
-
 from gensdk.errors import (
     AuthenticationError,
     ContentBlockedError,
@@ -39,6 +37,7 @@ from gensdk.toolkit import (
     error_for,
     failure_from,
     failure_in,
+    json_in,
     request_id_of,
 )
 
@@ -48,7 +47,6 @@ __all__ = [
     "error_of",
     "failure_inside",
     "failure_of",
-    "parsed",
     "request_id_of",
 ]
 
@@ -116,7 +114,7 @@ _CATEGORIES = re.compile(r"safety_violations=\[([^\]]*)\]")
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """Read the failure from an answer whose status is not 2xx, whatever its body looks like."""
     failure = failure_from(Answer(status, headers, body))
-    return _refined(failure, parsed(body))
+    return _refined(failure, json_in(body))
 
 
 def failure_inside(body: object, headers: Mapping[str, str] | None = None) -> Failure:
@@ -129,14 +127,6 @@ def failure_inside(body: object, headers: Mapping[str, str] | None = None) -> Fa
     if code is not None and code.isdigit() and 400 <= int(code) < 600:
         failure = replace(failure, status=int(code))
     return _refined(failure, body)
-
-
-def parsed(body: bytes) -> object:
-    """The JSON of a body; None where it is none."""
-    try:
-        return from_json(body)
-    except ValueError:
-        return None
 
 
 def _refined(failure: Failure, body: object) -> Failure:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field, JsonValue
 
-from gensdk.errors import ContentBlockedError, GenSDKError, InvalidResponseError
-from gensdk.toolkit import Answer, StreamAnswer
+from gensdk.errors import ContentBlockedError, InvalidResponseError
+from gensdk.toolkit import OR_NONE, Answer, StreamAnswer, billed
 from gensdk.types import URL, ImageResponse, Media, Usage
 
 from .errors import request_id_of
 from .image_calls import ImageCall
-from .media_wire import OR_NONE, decoded, parsed, picture
+from .media_wire import decoded, parsed, picture
 
 __all__ = ["ImageFacts", "image_response", "whole_response"]
 
@@ -101,11 +101,8 @@ async def _pictures(document: ImageDocument, answer: Answer, call: ImageCall) ->
 
 async def _downloaded(address: URL, call: ImageCall) -> bytes:
     """The picture behind an address. It is paid for by now, whatever becomes of the download."""
-    try:
+    with billed("yes"):
         return (await call.context.collect(address)).data
-    except GenSDKError as error:
-        error.billed = "yes"
-        raise
 
 
 def _nothing(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from gensdk.errors import InvalidRequestError
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Form, FormFile, Notes, StreamAnswer
+from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, Form, FormFile, Notes, StreamAnswer, merge_extra
 from gensdk.types import ImageRequest, Media
 
 from .image_fields import ImageWire, image_fields, wire_for
-from .media_wire import MAX_MEDIA_BYTES, fetched, form_file, kept
-from .options_media import OpenAIImageOptions, form_fields, media_options, merge_extra
+from .media_wire import fetched, form_file, kept
+from .options_media import OpenAIImageOptions, form_fields, media_options
 
 if TYPE_CHECKING:
     from .account import Account
@@ -91,7 +91,7 @@ async def prepare(account: Account, request: ImageRequest, context: Context) -> 
     options = media_options(request, OpenAIImageOptions, account, context.model)
     wire = wire_for(request, context.model, account.dialect, options)
     body: dict[str, Any] = {"model": context.model, **image_fields(request, wire, notes)}
-    merge_extra(body, request, account, context.model)
+    merge_extra(body, request, provider=account.name, model=context.model)
     call = ImageCall(account, request, context, notes, wire, "/images/generations", body)
     if not wire.edit:
         return call

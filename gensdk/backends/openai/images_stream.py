@@ -12,13 +12,13 @@ from typing import Any
 from pydantic_core import from_json
 
 from gensdk.errors import ConnectionFailedError, StreamInterruptedError
-from gensdk.toolkit import Answer, SSEEvent, StreamAnswer, server_sent_events
+from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, SSEEvent, StreamAnswer, server_sent_events
 from gensdk.types import Finished, ImageDone, ImageEvent, ImagePreview, ImageResponse, Usage
 
 from .errors import request_id_of
 from .image_answers import ImageFacts, image_response, whole_response
 from .image_calls import ImageCall
-from .media_wire import MAX_MEDIA_BYTES, decoded, picture, read_or_none
+from .media_wire import decoded, picture, read_or_none
 
 __all__ = ["retold", "stream_events"]
 

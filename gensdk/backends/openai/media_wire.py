@@ -7,17 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import from_json
+from pydantic import BaseModel, ValidationError
 
-from gensdk.errors import InvalidRequestError, InvalidResponseError, RequestTooLargeError
+from gensdk.errors import InvalidRequestError, RequestTooLargeError
 from gensdk.spec import Context
 from gensdk.toolkit import (
     Answer,
     FormFile,
     Notes,
     StreamAnswer,
-    decode_base64,
+    first_problem,
+    json_in,
     picture_problem,
 )
 from gensdk.types import URL, Media, sniff
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .account import Account
 
 __all__ = [
-    "MAX_MEDIA_BYTES",
-    "OR_NONE",
     "decoded",
     "fetched",
     "form_file",
@@ -38,19 +36,6 @@ __all__ = [
     "read_or_none",
 ]
 
-MAX_MEDIA_BYTES = 256 * 2**20
-"""Largest answer that carries pictures, sound or vectors."""
-
-
-def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-OR_NONE = WrapValidator(_or_none)
-"""For fields beside the result: an odd value counts as not given and spoils no paid answer."""
 
 _JSON_START = re.compile(rb"\s*\{\s*\"[a-z_]+\"\s*:")
 
@@ -67,12 +52,10 @@ def parsed(kind: type[ModelT], answer: Answer, account: Account, context: Contex
     try:
         return kind.model_validate_json(answer.body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        problem = first_problem(error, "the answer")
     # Outside the block, so that the cause is not kept: it quotes the answer.
     _raise_if_error(answer.body, account, context, answer)
-    place = ".".join(map(str, first["loc"])) or "the answer"
-    message = f"The answer cannot be read: {place}: {first['msg']}."
-    raise account.invalid(message, answer, context)
+    raise account.invalid(f"The answer cannot be read: {problem}.", answer, context)
 
 
 def read_or_none(kind: type[ModelT], data: bytes) -> ModelT | None:
@@ -86,10 +69,7 @@ def read_or_none(kind: type[ModelT], data: bytes) -> ModelT | None:
 def _raise_if_error(
     body: bytes, account: Account, context: Context, answer: Answer | StreamAnswer
 ) -> None:
-    try:
-        document = from_json(body)
-    except ValueError:
-        return
+    document = json_in(body)
     if isinstance(document, dict) and document.get("error"):
         raise account.error_inside(document, context, answer.headers)
 
@@ -130,10 +110,7 @@ def decoded(text: str, answer: Answer | StreamAnswer, account: Account, context:
     """
     if text.startswith("data:"):
         text = text.partition(",")[2]
-    try:
-        return decode_base64(text)
-    except InvalidResponseError as error:
-        raise account.invalid(error.message, answer, context) from error
+    return account.decoded(text, answer, context)
 
 
 def picture(

@@ -12,12 +12,12 @@ from pydantic import BaseModel, FiniteFloat
 
 from gensdk.catalog.openai_media import moderation_model
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Notes
+from gensdk.toolkit import OR_NONE, Answer, Notes, merge_extra
 from gensdk.types import Media, ModerationRequest, ModerationResponse, Verdict
 
 from .errors import request_id_of
-from .media_wire import OR_NONE, parsed
-from .options_media import OpenAIModerationOptions, media_options, merge_extra
+from .media_wire import parsed
+from .options_media import OpenAIModerationOptions, media_options
 
 if TYPE_CHECKING:
     from .account import Account
@@ -63,7 +63,7 @@ async def generate(
     notes = Notes(account.name, context)
     media_options(request, OpenAIModerationOptions, account, context.model)
     body = prepare(request, context.model, notes)
-    merge_extra(body, request, account, context.model)
+    merge_extra(body, request, provider=account.name, model=context.model)
     answer = await account.post("/moderations", body, context, notes=notes)
     return map_answer(answer, request, account, context, notes)
 

@@ -7,12 +7,12 @@ same fields; they count on this provider's hop alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gensdk.catalog.openai_media import OPENAI_HOSTS
-from gensdk.errors import InvalidRequestError
+from gensdk.toolkit import vendor_options
 from gensdk.types import Media, Request
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = [
     "OpenAIVideoOptions",
     "form_fields",
     "media_options",
-    "merge_extra",
 ]
 
 ReasoningWord = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -136,52 +135,10 @@ def media_options(request: Request, kind: type[OptionsT], account: Account, mode
     Raises:
         InvalidRequestError: A field is unknown or has a wrong value; the message names it.
     """
-    name = next((name for name in _names(account) if name in request.options), None)
-    if name is None:
-        return kind()
-    given = request.options[name]
-    if isinstance(given, kind):
-        return given
-    if isinstance(given, BaseModel):
-        raise InvalidRequestError(
-            f"options[{name!r}] is {type(given).__name__}; give {kind.__name__}(...)",
-            provider=account.name,
-            model=model,
-            param="options",
-        )
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(("options", name, *map(str, first["loc"])))
-        raise InvalidRequestError(
-            f"{place}: {first['msg']} ({kind.__name__})",
-            provider=account.name,
-            model=model,
-            param=place,
-        ) from error
-
-
-def _names(account: Account) -> tuple[str, ...]:
     vendor = account.dialect.name
-    return (account.name, vendor, "openai") if vendor in OPENAI_HOSTS else (account.name, vendor)
-
-
-def merge_extra(payload: dict[str, Any], request: Request, account: Account, model: str) -> None:
-    """Put the request's ``extra`` into the body, verbatim.
-
-    Raises:
-        InvalidRequestError: A field is set already, by the request or by gensdk.
-    """
-    clashes = sorted(payload.keys() & request.extra.keys())
-    if clashes:
-        raise InvalidRequestError(
-            f"extra[{clashes[0]!r}] is set by the request already; use the portable field or extra",
-            provider=account.name,
-            model=model,
-            param=clashes[0],
-        )
-    payload.update(request.extra)
+    if vendor in OPENAI_HOSTS and vendor not in request.options:
+        vendor = "openai"
+    return vendor_options(request, kind, provider=account.name, vendor=vendor, model=model)
 
 
 def form_fields(payload: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from gensdk.errors import ContentBlockedError
-from gensdk.toolkit import Answer, Notes, StreamAnswer, decode_base64
+from gensdk.toolkit import Answer, Notes, StreamAnswer, decode_base64, first_problem
 from gensdk.types import (
     Candidate,
     FinishReason,
@@ -90,7 +90,7 @@ def map_bytes(data: bytes, answer: Answer | StreamAnswer, call: Call) -> TextRes
     try:
         body, problem = ResponseBody.model_validate_json(data), ""
     except ValidationError as error:
-        body, problem = None, _first_problem(error)
+        body, problem = None, first_problem(error)
     if body is None:  # outside the block, so that the cause is not kept: it quotes the answer
         message = f"the answer is no response object: {problem}"
         raise call.account.invalid(message, answer, call.context)
@@ -108,7 +108,7 @@ def map_body(body: ResponseBody, answer: Answer | StreamAnswer, call: Call) -> T
     try:
         found, problem = _read_items(body.output, call), ""
     except ValidationError as error:
-        found, problem = None, _first_problem(error)
+        found, problem = None, first_problem(error)
     if found is None:
         message = f"an output item is malformed: {problem}"
         raise call.account.invalid(message, answer, call.context)
@@ -288,9 +288,3 @@ def _details(body: ResponseBody, found: _Found, finish: FinishReason) -> JsonObj
     if finish == "unknown" and body.status:
         details["status"] = body.status
     return details
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]

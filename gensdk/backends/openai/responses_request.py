@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gensdk.catalog import TextModelRow, text_model
+from gensdk.toolkit import merge_extra
 from gensdk.types import Message, TextRequest
 
 from .options import OpenAITextOptions, text_options
-from .options_media import merge_extra
 from .responses_input import input_items
 from .schema import already_strict, lower, name_for_wire, note_loose
 
@@ -70,7 +70,7 @@ def prepare(
         payload["stream"] = True
         if options.include_obfuscation is not None:
             payload["stream_options"] = {"include_obfuscation": options.include_obfuscation}
-    merge_extra(payload, request, account, context.model)
+    merge_extra(payload, request, provider=account.name, model=context.model)
     if payload.get("background"):
         notes.refuse("extra", "background answers come later, and this call waits for its answer")
     if not stream and payload.get("stream"):

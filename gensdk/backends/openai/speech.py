@@ -18,7 +18,15 @@ from gensdk.catalog.compatible import Dialect
 from gensdk.catalog.openai_media import SpeechModel, speech_model
 from gensdk.errors import ConnectionFailedError, StreamInterruptedError
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Notes, StreamAnswer, server_sent_events
+from gensdk.toolkit import (
+    MAX_MEDIA_BYTES,
+    OR_NONE,
+    Answer,
+    Notes,
+    StreamAnswer,
+    merge_extra,
+    server_sent_events,
+)
 from gensdk.types import (
     AudioChunk,
     Finished,
@@ -30,8 +38,8 @@ from gensdk.types import (
 )
 
 from .errors import request_id_of
-from .media_wire import MAX_MEDIA_BYTES, OR_NONE, decoded, kept, not_media, read_or_none
-from .options_media import OpenAISpeechOptions, media_options, merge_extra
+from .media_wire import decoded, kept, not_media, read_or_none
+from .options_media import OpenAISpeechOptions, media_options
 
 if TYPE_CHECKING:
     from .account import Account
@@ -155,7 +163,7 @@ class _Call:
         self.options = media_options(request, OpenAISpeechOptions, account, context.model)
         self.row = speech_model(context.model, account.dialect.name)
         self.body = prepare(request, self.row, account.dialect, context.model, self.notes)
-        merge_extra(self.body, request, account, context.model)
+        merge_extra(self.body, request, provider=account.name, model=context.model)
 
     @property
     def sample_rate(self) -> int | None:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from gensdk.catalog.openai_media import TranscriptionModel, models_that, transcription_model
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Form, Notes
+from gensdk.toolkit import Answer, Form, Notes, merge_extra
 from gensdk.types import (
     Segment,
     TranscriptionRequest,
@@ -26,12 +26,7 @@ from gensdk.types import (
 from .audio_files import audio_file
 from .errors import request_id_of
 from .media_wire import fetched, parsed
-from .options_media import (
-    OpenAITranscriptionOptions,
-    form_fields,
-    media_options,
-    merge_extra,
-)
+from .options_media import OpenAITranscriptionOptions, form_fields, media_options
 from .transcripts import HeardUsage, Transcript
 
 if TYPE_CHECKING:
@@ -50,7 +45,7 @@ async def generate(
     row = transcription_model(context.model, account.dialect.name)
     options = media_options(request, OpenAITranscriptionOptions, account, context.model)
     body = prepare(request, row, options, context.model, notes)
-    merge_extra(body, request, account, context.model)
+    merge_extra(body, request, provider=account.name, model=context.model)
     (audio,) = await fetched((request.audio,), context)
     file = audio_file(audio, row, notes, provider=account.name, model=context.model)
     path = "/audio/translations" if request.translate else "/audio/transcriptions"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, FiniteFloat, JsonValue
 
-from .media_wire import OR_NONE
+from gensdk.toolkit import OR_NONE
 
 __all__ = ["HeardUsage", "Transcript"]
 

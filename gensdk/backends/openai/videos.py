@@ -20,7 +20,7 @@ from gensdk.errors import (
     JobExpiredError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Form, FormFile, Notes
+from gensdk.toolkit import MAX_MEDIA_BYTES, OR_NONE, Answer, Form, FormFile, Notes, merge_extra
 from gensdk.types import (
     CancelOutcome,
     JobHandle,
@@ -33,8 +33,8 @@ from gensdk.types import (
 )
 
 from .errors import BLOCKED_CODES, request_id_of
-from .media_wire import MAX_MEDIA_BYTES, OR_NONE, fetched, form_file, not_media, parsed
-from .options_media import OpenAIVideoOptions, form_fields, media_options, merge_extra
+from .media_wire import fetched, form_file, not_media, parsed
+from .options_media import OpenAIVideoOptions, form_fields, media_options
 
 if TYPE_CHECKING:
     from .account import Account
@@ -91,7 +91,7 @@ async def start(account: Account, request: VideoRequest, context: Context) -> Jo
     notes = Notes(account.name, context)
     media_options(request, OpenAIVideoOptions, account, context.model)  # there are none to take
     body = prepare(request, account, context.model, notes)
-    merge_extra(body, request, account, context.model)
+    merge_extra(body, request, provider=account.name, model=context.model)
     files: tuple[FormFile, ...] = ()
     if request.first_frame is not None:
         (picture,) = await fetched((request.first_frame,), context)

@@ -10,13 +10,12 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from gensdk.errors import InvalidResponseError
 from gensdk.spec import Context
 from gensdk.toolkit import (
     MAX_MEDIA_BYTES,
-    Answer,
     Notes,
     decode_base64,
     merge_extra,
@@ -98,7 +97,7 @@ async def generate(account: Account, request: EmbedRequest, context: Context) ->
     answer = await account.post(
         "/v1/embeddings", body, context, notes=notes, max_bytes=MAX_MEDIA_BYTES
     )
-    document = _parsed(answer, account, context)
+    document = account.parsed(_Document, answer, context)
     try:
         vectors = _vectors(document.data, len(request.inputs), options.encoding_format)
     except InvalidResponseError as error:
@@ -120,17 +119,6 @@ async def generate(account: Account, request: EmbedRequest, context: Context) ->
         request_id=request_id_of(answer.headers),
         reproducible=True,
     )
-
-
-def _parsed(answer: Answer, account: Account, context: Context) -> _Document:
-    try:
-        return _Document.model_validate_json(answer.body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    # Outside the block, so that the cause is not kept: it quotes the answer.
-    place = ".".join(map(str, first["loc"])) or "the answer"
-    message = f"The answer cannot be read: {place}: {first['msg']}."
-    raise account.invalid(message, answer, context)
 
 
 def _vectors(rows: list[_Row], expected: int, encoding: str) -> Vectors:

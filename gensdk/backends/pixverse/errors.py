@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic_core import from_json
-
 from gensdk.catalog.pixverse import AS_OF
 from gensdk.errors import (
     AuthenticationError,
@@ -22,7 +20,7 @@ from gensdk.errors import (
     RequestTooLargeError,
     ServerError,
 )
-from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from
+from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from, json_in
 
 __all__ = ["GONE", "ROWS", "VENDOR", "read_failure"]
 
@@ -69,10 +67,7 @@ _TOO_LONG = frozenset({"400018", "400019"})
 def read_failure(answer: Answer) -> Failure:
     """Read the code and the sentence; without a code it is a failure like any other."""
     failure = failure_from(answer)
-    try:
-        body = from_json(answer.body)
-    except ValueError:
-        return failure
+    body = json_in(answer.body)
     code = body.get("ErrCode") if isinstance(body, dict) else None
     if not isinstance(code, int) or not code:
         return failure

@@ -5,7 +5,6 @@ The wire: docs.platform.pixverse.ai, API reference, read 2026-11-21. There is no
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic import JsonValue
@@ -21,7 +20,16 @@ from gensdk.errors import (
     RequestTooLargeError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import Form, FormFile, Notes, fetched, merge_extra, vendor_options
+from gensdk.toolkit import (
+    Form,
+    FormFile,
+    Notes,
+    billed,
+    fetched,
+    is_job_id,
+    merge_extra,
+    vendor_options,
+)
 from gensdk.types import (
     URL,
     JobHandle,
@@ -50,7 +58,6 @@ _STATUS: dict[int, JobStatus] = {
 """An unknown number counts as running."""
 
 _BLOCKED = 7
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _FACTS = ("outputWidth", "outputHeight", "size", "credits", "credit")
 
 
@@ -76,7 +83,7 @@ async def start(account: PixVerseAccount, request: Request, context: Context) ->
         "POST", f"/video/{service}/generate", context, payload=body, once="video"
     )
     job_id = str(made.get("video_id", ""))
-    if not _ID.fullmatch(job_id) or job_id == "0":
+    if not is_job_id(job_id) or job_id == "0":
         raise InvalidResponseError(
             "The job was started, but its id cannot be read.",
             provider=account.name,
@@ -171,11 +178,8 @@ async def _video_id(account: PixVerseAccount, video: Media | URL, context: Conte
 async def _upload(
     account: PixVerseAccount, path: str, form: Form, once: str, context: Context
 ) -> dict[str, Any]:
-    try:
+    with billed("no"):  # uploads are free, and no job was made yet
         return await account.ask("POST", path, context, form=form, once=once)
-    except GenSDKError as error:
-        error.billed = "no"  # uploads are free, and no job was made yet
-        raise
 
 
 def _number(value: object, account: PixVerseAccount, context: Context) -> int:
@@ -231,11 +235,8 @@ async def collect(account: PixVerseAccount, handle: JobHandle, context: Context)
         raise JobFailedError(
             "the job succeeded, but made nothing", code="no_output", billed="maybe", **facts
         )
-    try:
+    with billed("yes"):  # the video was made; only the file did not come
         video = await context.collect(URL(url))
-    except GenSDKError as error:
-        error.billed = "yes"  # the video was made; only the file did not come
-        raise
     if video.kind != "video":
         raise InvalidResponseError(
             f"What the job made is {video.media_type}, not a video.", billed="yes", **facts
@@ -253,7 +254,7 @@ async def collect(account: PixVerseAccount, handle: JobHandle, context: Context)
 async def _look(account: PixVerseAccount, handle: JobHandle, context: Context) -> dict[str, Any]:
     gone = "the vendor does not know this job any more"
     facts: dict[str, Any] = {"provider": account.name, "model": context.model}
-    if not _ID.fullmatch(handle.id):
+    if not is_job_id(handle.id):
         raise JobExpiredError(gone, **facts)
     try:
         return await account.ask("GET", f"/video/result/{handle.id}", context)

@@ -11,11 +11,9 @@ import uuid
 from collections import OrderedDict
 from typing import Any, Literal
 
-from pydantic_core import from_json
-
 from gensdk.errors import GenSDKError, OverloadedError, RateLimitError
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, Form, KeyedAccount
+from gensdk.toolkit import Answer, Form, KeyedAccount, json_in
 
 from .errors import VENDOR, read_failure
 
@@ -77,10 +75,7 @@ class PixVerseAccount(KeyedAccount):
 
     def _opened(self, answer: Answer, context: Context) -> dict[str, Any]:
         """What stands in an envelope."""
-        try:
-            body = from_json(answer.body)
-        except ValueError:
-            body = None
+        body = json_in(answer.body)
         code = body.get("ErrCode") if isinstance(body, dict) else None
         if isinstance(code, bool) or not isinstance(code, int):
             raise self.invalid("The answer is no envelope of this API.", answer, context)

@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from pydantic_core import from_json
-
 from gensdk.catalog.runway import AS_OF
 from gensdk.errors import InvalidRequestError, OverloadedError, QuotaExceededError
-from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from
+from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from, json_in
 
 __all__ = ["ROWS", "VENDOR", "blocked_stage", "read_failure"]
 
@@ -53,10 +51,7 @@ def blocked_stage(code: str | None) -> tuple[bool, Literal["input", "output"] | 
 def read_failure(answer: Answer) -> Failure:
     """Read ``{"error", "issues": [{"path", "message"}]}``."""
     failure = failure_from(answer)
-    try:
-        body = from_json(answer.body)
-    except ValueError:
-        return failure
+    body = json_in(answer.body)
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):
         return failure
     said = body["error"]

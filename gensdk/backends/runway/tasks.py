@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, JsonValue, ValidationError, WrapValidator
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from gensdk.catalog.runway import LOOK_S, TaskRow, row_of
 from gensdk.errors import (
@@ -22,7 +22,18 @@ from gensdk.errors import (
     TransientError,
 )
 from gensdk.spec import Context
-from gensdk.toolkit import Answer, KeyedAccount, Notes, merge_extra, request_id_of, vendor_options
+from gensdk.toolkit import (
+    OR_NONE,
+    Answer,
+    KeyedAccount,
+    Notes,
+    billed,
+    is_job_id,
+    job_id_in,
+    merge_extra,
+    request_id_of,
+    vendor_options,
+)
 from gensdk.toolkit.picture import picture_problem
 from gensdk.types import (
     URL,
@@ -66,7 +77,6 @@ _STATUS: dict[str, JobStatus] = {
 }
 """An unknown word counts as running."""
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _KINDS: dict[str, MediaKind] = {
     "video": "video",
     "image": "image",
@@ -78,17 +88,6 @@ _FRAMES = re.compile(r"sequence|exr")
 """In words of ``output_format`` whose result is a bundle of pictures."""
 
 
-def _or_none(value: Any, inner: Any) -> Any:
-    try:
-        return inner(value)
-    except ValidationError:
-        return None
-
-
-OrNone = WrapValidator(_or_none)
-"""A fact that cannot be read is none; nothing hangs on it."""
-
-
 class _Credits(BaseModel):
     credits: float
 
@@ -96,15 +95,11 @@ class _Credits(BaseModel):
 class _Task(BaseModel):
     id: str
     status: str
-    progress: Annotated[float | None, Field(ge=0, le=1), OrNone] = None
-    failure: Annotated[str | None, OrNone] = None
-    failure_code: Annotated[str | None, Field(alias="failureCode"), OrNone] = None
-    output: Annotated[list[str] | None, OrNone] = None
-    cost: Annotated[_Credits | None, OrNone] = None
-
-
-class _Started(BaseModel):
-    id: str
+    progress: Annotated[float | None, Field(ge=0, le=1), OR_NONE] = None
+    failure: Annotated[str | None, OR_NONE] = None
+    failure_code: Annotated[str | None, Field(alias="failureCode"), OR_NONE] = None
+    output: Annotated[list[str] | None, OR_NONE] = None
+    cost: Annotated[_Credits | None, OR_NONE] = None
 
 
 class _Prepared(NamedTuple):
@@ -118,12 +113,15 @@ async def start(account: KeyedAccount, request: Request, context: Context) -> Jo
     row, body = await _prepared(account, request, context, notes)
     merge_extra(body, request, provider=account.name, model=context.model)
     answer = await account.send("POST", f"/v1/{row.endpoint}", context, payload=body)
+    task = job_id_in(answer)
+    if task is None:
+        raise account.invalid("The task was started, but its id cannot be read.", answer, context)
     data: dict[str, JsonValue] = {"kind": request.ability}
     if isinstance(body.get("seed"), int):
         data["seed"] = body["seed"]
     if _FRAMES.search(str(body.get("outputFormat", ""))):
         data["bundle"] = True
-    return JobHandle(id=_id_in(answer, account, context), data=data, warnings=notes.warnings)
+    return JobHandle(id=task, data=data, warnings=notes.warnings)
 
 
 async def _prepared(
@@ -164,16 +162,6 @@ def _row(endpoint: str, context: Context) -> TaskRow:
             param="model",
         )
     return row
-
-
-def _id_in(answer: Answer, account: KeyedAccount, context: Context) -> str:
-    try:
-        found = _Started.model_validate_json(answer.body).id
-    except ValidationError:
-        found = ""
-    if not _ID.fullmatch(found):
-        raise account.invalid("The task was started, but its id cannot be read.", answer, context)
-    return found
 
 
 # ------------------------------------------------------------------------------ under way
@@ -282,7 +270,7 @@ async def _look(account: KeyedAccount, handle: JobHandle, context: Context) -> t
 
 async def _ask(account: KeyedAccount, method: str, handle: JobHandle, context: Context) -> Answer:
     gone = "the vendor does not know this task; it may have been deleted"
-    if not _ID.fullmatch(handle.id):
+    if not is_job_id(handle.id):
         raise JobExpiredError(gone, provider=account.name, model=context.model)
     try:
         return await account.send(method, f"/v1/tasks/{handle.id}", context)
@@ -302,11 +290,8 @@ async def _fetched(
     account: KeyedAccount, url: str, handle: JobHandle, answer: Answer, context: Context
 ) -> Media:
     """Download one output; the bytes decide what it is."""
-    try:
+    with billed("yes"):  # the task was done; only the file did not come
         media = await context.collect(URL(url))
-    except GenSDKError as error:
-        error.billed = "yes"  # the task was done; only the file did not come
-        raise
     wanted = _KINDS.get(str(handle.data.get("kind")), "video")
     problem = picture_problem(media.data, media.media_type) if wanted == "image" else None
     if media.kind != wanted and not handle.data.get("bundle"):

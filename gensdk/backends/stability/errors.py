@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic_core import from_json
-
 from gensdk.catalog.stability import AS_OF
 from gensdk.errors import (
     AuthenticationError,
@@ -23,7 +21,7 @@ from gensdk.errors import (
     RequestTooLargeError,
     ServerError,
 )
-from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from
+from gensdk.toolkit import Answer, ErrorRow, Failure, Vendor, failure_from, json_in
 
 __all__ = ["ROWS", "VENDOR", "read_failure"]
 
@@ -48,10 +46,7 @@ ROWS: tuple[ErrorRow, ...] = (
 def read_failure(answer: Answer) -> Failure:
     """Read ``{"id", "name", "errors"}``."""
     failure = failure_from(answer)
-    try:
-        body = from_json(answer.body)
-    except ValueError:
-        return failure
+    body = json_in(answer.body)
     if isinstance(body, dict) and isinstance(body.get("name"), str):
         said = body.get("errors")
         lines = [str(line) for line in said[:10]] if isinstance(said, list) else []

@@ -6,13 +6,9 @@ Looking more often than every ten seconds is an error to the vendor. There is no
 
 from __future__ import annotations
 
-import re
-
-from pydantic import BaseModel, ValidationError
-
 from gensdk.errors import InvalidRequestError, JobExpiredError
 from gensdk.spec import Context
-from gensdk.toolkit import MAX_MEDIA_BYTES, Answer, KeyedAccount, Notes
+from gensdk.toolkit import MAX_MEDIA_BYTES, KeyedAccount, Notes, is_job_id, job_id_in
 from gensdk.types import (
     ImageRequest,
     ImageResponse,
@@ -31,11 +27,6 @@ _LOOK_S = 10.0
 _RUNNING = 202
 _RESULTS = {"image": "/v2beta/results", "music": "/v2beta/audio/results"}
 _ACCEPT = {"image": images.ACCEPT, "music": music.ACCEPT}
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
-
-class _Started(BaseModel):
-    id: str
 
 
 async def start(account: KeyedAccount, request: Request, context: Context) -> JobHandle:
@@ -52,26 +43,15 @@ async def start(account: KeyedAccount, request: Request, context: Context) -> Jo
     answer = await account.send(
         "POST", path, context, form=form, headers={**headers, "accept": "application/json"}
     )
-    return JobHandle(
-        id=_id_in(answer, account, context),
-        data={"kind": request.ability},
-        warnings=notes.warnings,
-    )
-
-
-def _id_in(answer: Answer, account: KeyedAccount, context: Context) -> str:
-    try:
-        found = _Started.model_validate_json(answer.body).id
-    except ValidationError:
-        found = ""
-    if not _ID.fullmatch(found):
+    job = job_id_in(answer)
+    if job is None:
         raise account.invalid("The job was started, but its id cannot be read.", answer, context)
-    return found
+    return JobHandle(id=job, data={"kind": request.ability}, warnings=notes.warnings)
 
 
 def _place(handle: JobHandle, context: Context) -> tuple[str, dict[str, str]]:
     kind = handle.data.get("kind")
-    if not _ID.fullmatch(handle.id) or not isinstance(kind, str) or kind not in _RESULTS:
+    if not is_job_id(handle.id) or not isinstance(kind, str) or kind not in _RESULTS:
         raise JobExpiredError(
             f"{handle.id!r:.80} names no job of this vendor",
             provider=context.provider or None,

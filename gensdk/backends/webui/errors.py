@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pydantic_core import from_json
-
 from gensdk.errors import (
     AuthenticationError,
     GenSDKError,
     InvalidRequestError,
     OutOfMemoryError,
 )
-from gensdk.toolkit import Answer, ErrorRow, Failure, error_for, failure_from
+from gensdk.toolkit import Answer, ErrorRow, Failure, error_for, failure_from, json_in
 
 __all__ = ["ROWS", "error_of", "failure_of"]
 
@@ -35,10 +33,7 @@ _NO_API = "The web UI has no such address: start it with --api, or check base_ur
 def failure_of(answer: Answer) -> Failure:
     """The facts of a failed answer, the class name as the code."""
     failure = failure_from(answer)
-    try:
-        body = from_json(answer.body)
-    except ValueError:
-        return failure
+    body = json_in(answer.body)
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):
         return failure
     texts = (body.get("detail"), body.get("errors"), body.get("error"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from gensdk.errors import InvalidRequestError
+from gensdk.toolkit import vendor_options
 from gensdk.types import Request
 
 __all__ = ["WebUIHires", "WebUIImageOptions", "image_options"]
@@ -102,17 +102,4 @@ def image_options(request: Request, name: str, model: str) -> WebUIImageOptions:
     Raises:
         InvalidRequestError: A field is unknown or has a wrong value; the message names it.
     """
-    key = next((key for key in (name, "webui") if key in request.options), None)
-    given = request.options[key] if key is not None else {}
-    if isinstance(given, WebUIImageOptions):
-        return given
-    if isinstance(given, BaseModel):
-        message = f"options[{key!r}] is {type(given).__name__}; give WebUIImageOptions(...)"
-        raise InvalidRequestError(message, provider=name, model=model, param="options")
-    try:
-        return WebUIImageOptions.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(("options", str(key), *map(str, first["loc"])))
-        message = f"{place}: {first['msg']} (WebUIImageOptions)"
-        raise InvalidRequestError(message, param=place, provider=name, model=model) from error
+    return vendor_options(request, WebUIImageOptions, provider=name, vendor="webui", model=model)

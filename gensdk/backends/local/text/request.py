@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from pydantic import ValidationError
-
 from gensdk.errors import InvalidRequestError, WorkerCrashedError
 from gensdk.spec import Context
 from gensdk.toolkit import Notes
@@ -26,6 +24,7 @@ from gensdk.types import (
     Usage,
 )
 
+from ..fields import options_of
 from ..job import Final
 from ..options import LocalTextOptions
 from .job import ChatTurn, Ended, Picture, RowResult, TextJob
@@ -59,7 +58,7 @@ def prepare(
     if request.extra:
         notes.refuse("extra", "there is no request body here; see LocalTextOptions")
     notes.drop_unsupported(request, _SUPPORTED, reason="the local engine has no such thing")
-    options = _options(request, provider)
+    options = options_of(request.options.get(provider), LocalTextOptions, provider)
     tools = _tools(request, options, notes)
     job = TextJob(
         turns=_turns(request, notes, sees),
@@ -117,24 +116,6 @@ def _candidate(row: RowResult) -> Candidate:
     if parts is None:
         parts = (TextPart(text=row.text),) if row.text else ()
     return Candidate(parts=parts, finish_reason=row.finish_reason, logprobs=row.logprobs)
-
-
-def _options(request: TextRequest, provider: str) -> LocalTextOptions:
-    given = request.options.get(provider)
-    if given is None:
-        return LocalTextOptions()
-    if isinstance(given, LocalTextOptions):
-        return given
-    try:
-        return LocalTextOptions.model_validate(given)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, problem["loc"]))
-        raise InvalidRequestError(
-            f"options[{provider!r}]: {field}: {problem['msg']}; it takes LocalTextOptions",
-            provider=provider,
-            param="options",
-        ) from error
 
 
 def _schema(request: TextRequest, notes: Notes) -> str | None:
