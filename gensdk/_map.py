@@ -20,9 +20,13 @@ Answer = Response | GenSDKError
 class _Window:
     """The requests under way."""
 
-    def __init__(self, run: Run, concurrency: int, return_errors: bool) -> None:
+    def __init__(self, run: Run, requests: object, concurrency: int, return_errors: bool) -> None:
         if not isinstance(concurrency, int) or concurrency < 1:
             raise InvalidRequestError(f"concurrency: 1 or more (given: {concurrency!r:.40})")
+        if isinstance(requests, Request):  # a model of pydantic iterates over its fields
+            raise InvalidRequestError(
+                f"map takes many requests: give a list of them, or {type(requests).__name__} to run"
+            )
         self.ahead = 2 * concurrency
         self._run = run
         self._places = asyncio.Semaphore(concurrency)
@@ -58,7 +62,7 @@ async def in_order(
 
     Leaving the loop early cancels what is under way.
     """
-    window = _Window(run, concurrency, return_errors)
+    window = _Window(run, requests, concurrency, return_errors)
     source = iter(requests)
     ahead: deque[asyncio.Task[Answer]] = deque()
     try:
@@ -91,7 +95,7 @@ def in_order_outside(
     ``requests`` is read in the caller's thread, so it may block, and may use the client. An
     answer that is there is given before another request is read.
     """
-    window = _Window(run, concurrency, return_errors)
+    window = _Window(run, requests, concurrency, return_errors)
     source: Iterator[Request] | None = iter(requests)
     ahead: deque[Future[Answer]] = deque()
     try:

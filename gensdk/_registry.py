@@ -20,8 +20,10 @@ GROUP = "gensdk.backends"
 
 
 def near(word: str, known: list[str]) -> str:
-    """`` Did you mean …?`` with the nearest names, or nothing."""
-    found = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    """`` Did you mean …?`` with the nearest names, whatever their case, or nothing."""
+    folded = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.strip().casefold(), folded, n=3, cutoff=0.6)
+    found = [folded[name] for name in found]
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 

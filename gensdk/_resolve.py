@@ -282,10 +282,16 @@ class Resolver:
         else:
             provider, _, model = target.partition(":")
             self._mind_api(provider, model)
+            if not provider:
+                raise UnknownModelError(
+                    f"{target!r} names no provider: write it before the colon, for example "
+                    f"{_example(None, model)!r}"
+                )
             if not model:
+                demos = [name for name in DEMO_MODELS.values() if name.startswith(target)]
                 raise UnknownModelError(
                     f"{target!r} names no model: write it after the colon, for example "
-                    "'openai:gpt-6-luna'"
+                    f"{_example(demos[0] if demos else None, '')!r}"
                 )
             backend = self._registry.backend(provider)
         if not _sendable(model):

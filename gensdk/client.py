@@ -219,7 +219,9 @@ class Client(Inspection):
                 timeouts covers all steps and tools; a plain function's thread runs on.
             reask: How often, at most, a model whose answer does not fit ``output`` is told so and
                 asked again, as an attempt more, within the one call's deadline and budgets.
-            **parameters: See ``gensdk.types.TextRequest`` and ``CallParameters``.
+            **parameters: ``model``, ``temperature``, ``max_tokens`` and the other fields of
+                ``gensdk.types.TextRequest``; ``timeouts``, ``retry``, ``cache``, ``breaker`` and
+                ``budget`` of this call (see ``docs/reliability.md``).
 
         Raises:
             InvalidRequestError: The input is wrong; nothing was sent.

@@ -187,8 +187,12 @@ class Emitter:
                 hold up a call; start a task of your own from a plain function).
         """
         for hook in hooks:
+            if not callable(hook):
+                raise ConfigurationError(
+                    f"hook {hook!r:.80} is no function: give one that takes a fact: hooks=[my_hook]"
+                )
             inner = getattr(type(hook), "__call__", None)  # noqa: B004  # of a callable object
-            if not callable(hook) or any(map(inspect.iscoroutinefunction, (hook, inner))):
+            if any(map(inspect.iscoroutinefunction, (hook, inner))):
                 raise ConfigurationError(f"hook {hook!r}: give a plain function, not a coroutine")
         self._hooks = tuple(hooks)
         self._takers = tuple(hook for hook in hooks if getattr(hook, "takes_content", False))

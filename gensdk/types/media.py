@@ -23,6 +23,8 @@ __all__ = ["EXTENSIONS", "URL", "Media", "MediaKind", "sniff"]
 
 MediaKind = Literal["image", "audio", "video", "document", "other"]
 
+_SCHEME = re.compile("[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
 EXTENSIONS: dict[str, str] = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -311,6 +313,8 @@ def _as_media(value: Any) -> Any:
 def _not_empty(value: Media | URL) -> Media | URL:
     if is_empty(value):
         raise ValueError("it is empty")
+    if said := no_address(value):
+        raise ValueError(said)
     return value
 
 
@@ -319,6 +323,14 @@ def is_empty(value: object) -> bool:
     if isinstance(value, URL):
         return not value.url.strip()
     return isinstance(value, Media) and not value.data
+
+
+def no_address(value: object) -> str | None:
+    """What to write in place of a ``URL`` that names no scheme; None for the rest."""
+    if not isinstance(value, URL) or _SCHEME.match(value.url.strip()):
+        return None
+    shown = repr(value.url) if len(value.url) <= 60 else "..."
+    return f"URL({shown}) is no address; write URL('https://...'), or Path({shown}) for a file"
 
 
 def _as_several(value: Any) -> Any:

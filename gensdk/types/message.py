@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, field_validator
 from pydantic_core import PydanticSerializationError, to_json
 
 from .base import SendableJson, Text, Value
-from .media import URL, Media, is_empty, no_media
+from .media import URL, Media, is_empty, no_address, no_media
 
 __all__ = [
     "AudioPart",
@@ -167,10 +167,13 @@ def _kind(value: object) -> str:
     return "None" if value is None else type(value).__name__
 
 
-def empty_media(part: Part) -> bool:
-    """Whether a part should carry media and carries none."""
+def bad_media(part: Part) -> str | None:
+    """What is wrong with the media of a part: there are none, or an address is none."""
     content = {"image": "image", "audio": "audio", "file": "file"}.get(part.type)
-    return content is not None and is_empty(getattr(part, content))
+    if content is None:
+        return None
+    media = getattr(part, content)
+    return f"an empty {part.type}" if is_empty(media) else no_address(media)
 
 
 def says_something(part: Part) -> bool:

@@ -15,7 +15,7 @@ from .message import (
     RefusalPart,
     TextPart,
     ToolCallPart,
-    empty_media,
+    bad_media,
     part_of,
     plain_text,
     says_something,
@@ -146,8 +146,8 @@ class TextRequest(Request):
             return value
         for turn, message in enumerate(value):
             for place, part in enumerate(message.content):
-                if empty_media(part):
-                    raise ValueError(f"part {place} of message {turn} is an empty {part.type}")
+                if wrong := bad_media(part):
+                    raise ValueError(f"part {place} of message {turn}: {wrong}")
         asked = next((one for one in reversed(value) if one.role == "user"), None)
         asking = asked.content if asked else [part for one in value for part in one.content]
         if not any(map(says_something, asking)):

@@ -171,7 +171,10 @@ def _schema_of(shape: Any) -> dict[str, Any]:
         return TypeAdapter(shape).json_schema()
     except (PydanticUserError, NameError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"output={shape!r} has no JSON schema: {reason}") from error
+        raise ValueError(
+            f"output={shape!r:.80} has no JSON schema: give a pydantic model, a type such as "
+            f"list[str], or a JSON schema ({reason:.300})"
+        ) from error
 
 
 def _is_object(schema: dict[str, Any]) -> bool:

@@ -368,6 +368,9 @@ async def test_an_empty_map_and_a_wrong_one() -> None:
     assert [one async for one in client.map([])] == []
     with pytest.raises(InvalidRequestError, match="concurrency: 1 or more"):
         await anext(client.map([], concurrency=0))
+    alone: Any = TextRequest(prompt="x")
+    with pytest.raises(InvalidRequestError, match="a list of them, or TextRequest to run"):
+        await anext(client.map(alone))
 
 
 # ---------------------------------------------------------------------------------- the client

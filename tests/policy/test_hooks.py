@@ -152,9 +152,17 @@ class CallableHook:
         """Nor this."""
 
 
-@pytest.mark.parametrize("hook", [coroutine_hook, CallableHook(), "print", None])
-def test_hooks_are_plain_functions(hook: Any) -> None:
-    with pytest.raises(ConfigurationError, match="plain function"):
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [
+        (coroutine_hook, "plain function, not a coroutine"),
+        (CallableHook(), "plain function, not a coroutine"),
+        ("print", r"hook 'print' is no function: .* hooks=\[my_hook\]"),
+        (None, "hook None is no function"),
+    ],
+)
+def test_hooks_are_plain_functions(hook: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
         gensdk.Client(hooks=[hook])
 
 

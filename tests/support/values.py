@@ -53,7 +53,7 @@ from gensdk.types import (
     VideoResponse,
     Word,
 )
-from gensdk.types.message import empty_media
+from gensdk.types.message import bad_media
 
 words = st.text(st.characters(codec="utf-8"), max_size=20)
 names = st.text("abcXYZ019_-", min_size=1, max_size=12)
@@ -101,7 +101,7 @@ unit = st.none() | st.floats(0, 1)
 
 def _answerable(turns: list[Message]) -> list[Message]:
     """Turns whose media hold something, and one of the user at the end that says something."""
-    return [turn for turn in turns if not any(map(empty_media, turn.content))] + [
+    return [turn for turn in turns if not any(map(bad_media, turn.content))] + [
         Message.user("go on")
     ]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gensdk.types import URL, Media, sniff
-from gensdk.types.media import EXTENSIONS, is_empty, no_media
+from gensdk.types.media import EXTENSIONS, is_empty, no_address, no_media
 from tests.support.values import PICTURE
 
 TABLE: list[tuple[bytes, str | None]] = [
@@ -294,3 +294,9 @@ def test_what_is_empty(value: object, empty: bool) -> None:
 def test_a_text_that_looks_like_an_address_is_answered_with_what_to_write(scheme: str) -> None:
     assert "write URL(" in str(no_media(f"{scheme}host/a.png"))
     assert "write Path(" in str(no_media("a.png"))
+    assert no_address(URL(f"{scheme.upper()}host/a.png")) is None
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/a", "runway://upload-1", " https://x.example"])
+def test_addresses_of_any_scheme(address: str) -> None:
+    assert no_address(URL(address)) is None

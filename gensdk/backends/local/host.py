@@ -284,7 +284,10 @@ class ModelHost:
 
     def _start(self, reference: ModelReference) -> Engine:
         if reference.kind != "engine":
-            require_packages(demo=reference.kind == "builtin")
+            here = reference.kind in ("builtin", "folder")
+            require_packages(
+                Path(reference.place) if here else None, demo=reference.kind == "builtin"
+            )
         return Engine(
             str(reference),
             partial(self._found, reference),

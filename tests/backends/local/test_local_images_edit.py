@@ -60,6 +60,23 @@ async def test_from_a_picture(client: gensdk.Client, painter: str) -> None:
     assert plain.provider_details["pipeline"] == "StableDiffusionPipeline"
 
 
+async def test_the_libraries_say_nothing_on_the_way_to_an_edit(
+    client: gensdk.Client, painter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import AutoPipelineForImage2Image
+    from transformers.utils import logging
+
+    made, levels = AutoPipelineForImage2Image.from_pipe, []
+
+    def heard(pipe: Any) -> Any:
+        levels.append(logging.get_verbosity())
+        return made(pipe)
+
+    monkeypatch.setattr(AutoPipelineForImage2Image, "from_pipe", heard)
+    await client.image(PROMPT, model=painter, images=[file_of(gradient())])
+    assert levels == [logging.ERROR]
+
+
 async def test_edits_share_a_run_and_keep_their_sources(
     client: gensdk.Client, painter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

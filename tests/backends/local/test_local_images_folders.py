@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import gensdk
-from gensdk.backends.local import LocalBackend
+from gensdk.backends.local import LocalBackend, extra
 from gensdk.backends.local.kinds import kind_of
 from gensdk.backends.local.safety import inspect_folder
-from gensdk.errors import ModelLoadError
+from gensdk.errors import MissingDependencyError, ModelLoadError
 from tests.support import tiny_pipelines
 from tests.support.local_pictures import saved
 from tests.support.tiny_models import edit_json
@@ -286,3 +286,18 @@ def test_kinds_of_pipelines(name: str, kind: str, tmp_path: Path) -> None:
     assert found.name == f"{kind} pipeline"
     assert found.abilities == ({kind} if found.room else set())
     assert found.jobs == ({kind} if kind != "image" else set())
+
+
+async def test_a_pipeline_without_diffusers_is_refused_before_anything_is_loaded(
+    client: gensdk.Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "diffusers" else object())
+    for model in ("local:painter", f"local:{folder}"):
+        with pytest.raises(MissingDependencyError, match="diffusers runs: pip install"):
+            await client.image(PROMPT, model=model)
+    monkeypatch.setattr(extra, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"need torch, .*gensdk\[local-image\]"):
+        await client.image(PROMPT, model="local:painter")
+    with pytest.raises(MissingDependencyError, match=r"need torch, .*gensdk\[local\]"):
+        await client.text(PROMPT, model="local:storyteller")
+    assert client.local.loaded() == ()

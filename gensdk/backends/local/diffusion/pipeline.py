@@ -19,12 +19,20 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from gensdk.errors import MissingDependencyError, ModelLoadError
 
 from ..device import DeviceChoice
+from ..extra import NO_DIFFUSERS
 from ..loading import Check, loading, require_complete
 from ..safety import ModelFolder
 from ..safety_pipeline import Component, read_index, weights_of
 from ..worker import WorkerFacts
 
-__all__ = ["DEFAULTS_FILE", "Defaults", "LoadedPipeline", "call_parameters", "load_pipeline"]
+__all__ = [
+    "DEFAULTS_FILE",
+    "Defaults",
+    "LoadedPipeline",
+    "call_parameters",
+    "load_pipeline",
+    "quiet",
+]
 
 DEFAULTS_FILE = "gensdk_defaults.json"
 _LARGEST_DEFAULTS = 65536
@@ -76,7 +84,7 @@ def load_pipeline(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Lo
         Exception: Whatever the libraries raise; ``failures.load_failure`` types it.
     """
     defaults = _defaults(folder.path)
-    with loading(check), _quiet():
+    with loading(check), quiet():
         class_name, components, settings = read_index(folder.path)
         pipeline = _pipeline_class(folder, class_name)
         parts: dict[str, Any] = {}
@@ -100,14 +108,12 @@ def call_parameters(pipe: Any) -> Mapping[str, inspect.Parameter]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' progress bars and advice off the terminal."""
     try:
         from diffusers.utils import logging
     except ImportError as error:
-        raise MissingDependencyError(
-            "this model is a pipeline, which diffusers runs: pip install 'gensdk[local-image]'"
-        ) from error
+        raise MissingDependencyError(NO_DIFFUSERS) from error
     from transformers.utils import logging as transformers_logging
 
     voices = [(log, log.get_verbosity()) for log in (logging, transformers_logging)]

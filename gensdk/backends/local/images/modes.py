@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from gensdk.errors import UnsupportedFeatureError
 
-from ..diffusion.pipeline import call_parameters
+from ..diffusion.pipeline import call_parameters, quiet
 
 __all__ = ["Mode", "Modes"]
 
@@ -58,7 +58,8 @@ class Modes:
         import diffusers
 
         try:
-            pipe = getattr(diffusers, _MAPPINGS[mode]).from_pipe(self._own)
+            with quiet():
+                pipe = getattr(diffusers, _MAPPINGS[mode]).from_pipe(self._own)
         except (ValueError, AttributeError, TypeError) as error:  # no such pipeline
             raise self._without(mode) from error
         if mode != "inpaint" and not self._takes_plain_latents():
