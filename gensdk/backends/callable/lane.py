@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from gensdk.errors import ClientClosedError, GenSDKError, OverloadedError
+from gensdk.toolkit.forking import begins_anew
 
 from .ticket import Failed, Ticket
 
@@ -41,14 +42,24 @@ class Lane:
         self._name = name
         self._max_waiting = max_waiting
         self._releases = releases
+        self._stopping = False
+        self._begin()
+        _LANES.add(self)
+        begins_anew(self)
+
+    def _begin(self) -> None:
         self._change = threading.Condition()
         self._waiting: deque[Ticket] = deque()
         self._running: tuple[Ticket, ...] = ()
         self._thread: threading.Thread | None = None
-        self._stopping = False
         self.ended: Future[None] = Future()
         self.ended.set_running_or_notify_cancel()  # whoever waits for it cannot cancel it
-        _LANES.add(self)
+
+    def begin_anew(self) -> None:
+        """Forget a thread that is in another process; the next call starts one of its own."""
+        self._begin()
+        if self._stopping:
+            self.ended.set_result(None)
 
     # --------------------------------------------------------------------- from any thread
     def submit(self, ticket: Ticket) -> None:

@@ -168,7 +168,8 @@ class EncoderWorker(CallsWorker[CallT, _Call]):
         self._finish = finish
         self._waiting: list[_Text[CallT]] = []
         self._step_tokens = _STEP_TOKENS
-        self._longest_read = 0
+        self._read = (0, 0)
+        self._relieved = False
 
     def admit(self, call: CallT, job: Job) -> None:
         """Tokenize the texts of a call.
@@ -182,6 +183,8 @@ class EncoderWorker(CallsWorker[CallT, _Call]):
                 f"this model answers {self._kind.__name__.removesuffix('Job').lower()} requests, "
                 f"not {type(job).__name__.removesuffix('Job').lower()} requests"
             )
+        if not self._calls:
+            self._step_tokens = _STEP_TOKENS  # what was short of memory before is over
         encoded, cut = self._tokenized(list(self._texts(job)))
         for place, one in enumerate(encoded):
             if not one["input_ids"]:
@@ -201,14 +204,16 @@ class EncoderWorker(CallsWorker[CallT, _Call]):
     def step(self, desk: Desk[CallT]) -> None:
         """Read one batch."""
         batch = self._batch()
-        self._longest_read = len(batch)
+        self._read = len(batch), len(batch) * batch[0].length
         try:
             rows = self._compute(self._features(batch))
         except Exception as error:  # what it means depends on whose fault it is
-            if is_out_of_memory(error) or is_device_failure(error):
+            least = self._relieved and len(batch) == 1
+            if is_device_failure(error) or (is_out_of_memory(error) and not least):
                 raise
             self._failed(desk, batch, error)
             return
+        self._relieved = False
         read = {id(text) for text in batch}
         self._waiting = [text for text in self._waiting if id(text) not in read]
         for text, row in zip(batch, rows, strict=True):
@@ -217,9 +222,11 @@ class EncoderWorker(CallsWorker[CallT, _Call]):
             self._end_if_complete(desk, call)
 
     def shrink(self) -> bool:
-        """Read half as many tokens in one step; no use where a single text was too much."""
-        self._step_tokens = max(1, self._step_tokens // 2)
-        return self._longest_read > 1
+        """Read half as many tokens in one step; a single text is tried once more."""
+        texts, tokens = self._read
+        self._step_tokens = max(1, min(self._step_tokens, tokens) // 2)
+        self._relieved = texts <= 1
+        return True
 
     def _failed(self, desk: Desk[CallT], batch: Sequence[_Text[CallT]], error: Exception) -> None:
         """End the call whose texts failed; of several, each is tried alone first."""

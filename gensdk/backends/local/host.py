@@ -38,7 +38,7 @@ from .job import Event, Failed, Final, Job, Progress
 from .kinds import ANY, BUILT_IN_KINDS, ENGINE_KINDS, Kind, kind_of
 from .loading import Check, Watch, turn
 from .memory import parse_bytes
-from .names import ModelReference, is_offline, locate, parse_model
+from .names import ModelReference, is_offline, locate, named, parse_model
 from .placing import Found, Seat, wishes_for
 from .pool import EnginePool
 from .prepare import Estimate, LoadProgress, LocalModels, Preparation
@@ -139,6 +139,7 @@ class ModelHost:
     # ------------------------------------------------------------------------ models in memory
     async def preload(self, model: str) -> None:
         """Load a model before the first call needs it; errors as in ``text``."""
+        named(model)
         await self._run(None, model)
 
     def prepare(self, model: str) -> Preparation:
@@ -158,7 +159,7 @@ class ModelHost:
         Returns:
             Whether there was anything to free: False for a model that is not in memory.
         """
-        going = self._pool.release(parse_model(model).base)
+        going = self._pool.release(named(model))
         await _gone(going)
         return bool(going)
 
@@ -168,7 +169,7 @@ class ModelHost:
         Returns:
             Whether it is in memory, or being loaded; False where it is kept from when it comes.
         """
-        return self._pool.pin(parse_model(model).base)
+        return self._pool.pin(named(model))
 
     def unpin(self, model: str) -> bool:
         """Let a model go again when it is idle for long enough, or in the way.
@@ -176,7 +177,7 @@ class ModelHost:
         Returns:
             Whether it was pinned.
         """
-        return self._pool.unpin(parse_model(model).base)
+        return self._pool.unpin(named(model))
 
     async def estimate(self, model: str) -> Estimate:
         """What a model needs, and whether it fits now. Reads headers; loads nothing.
@@ -185,7 +186,7 @@ class ModelHost:
             ModelNotDownloadedError: It is not on this machine, so nobody knows its size.
             ModelLoadError: Its folder is damaged or unsafe.
         """
-        reference = parse_model(model).base
+        reference = named(model)
         found = await asyncio.to_thread(self._found, reference, None)
         seat = self._pool.seat_of(reference)
         if seat is not None:
@@ -272,6 +273,7 @@ class ModelHost:
 
     # ------------------------------------------------------------------------------- inside
     async def _prepared(self, model: str) -> AsyncGenerator[LoadProgress, None]:
+        named(model)
         async with aclosing(self._events(None, model, abandons=True)) as events:
             async for event in events:
                 if isinstance(event, Progress):

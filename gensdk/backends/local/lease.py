@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gensdk.toolkit.forking import begins_anew
+
 __all__ = ["DeviceLease", "lease_of"]
 
 
@@ -20,6 +22,11 @@ class DeviceLease:
 
     def __init__(self) -> None:
         """Begin free."""
+        self.begin_anew()
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Be free, whichever thread of another process had it."""
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
         self._taken = False

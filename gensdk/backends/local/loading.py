@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from gensdk.errors import ModelLoadError
+from gensdk.toolkit.forking import LockAnew
 
 from .job import Progress
 from .quantization import quiet_torchao
@@ -33,7 +34,7 @@ Check = Callable[[], None]
 # transformers sets torch's default dtype and swaps initialisers while it loads, for the whole
 # process: two loads at once would mix theirs up. Its modules import each other in circles, so two
 # threads that import at once see halves of them.
-_LOADING = threading.RLock()
+_LOADING = LockAnew(threading.RLock)
 
 _GLANCE_SECONDS = 0.05  # how often one who waits for a turn looks whether it still should
 
@@ -94,13 +95,14 @@ def turn(check: Check) -> Iterator[None]:
 
     What answers need besides, whole by the first load, is not left to be imported beside another.
     """
-    while not _LOADING.acquire(timeout=_GLANCE_SECONDS):
+    mine = _LOADING.lock
+    while not mine.acquire(timeout=_GLANCE_SECONDS):
         check()
     try:
         _import_shared()
         yield
     finally:
-        _LOADING.release()
+        mine.release()
 
 
 @cache

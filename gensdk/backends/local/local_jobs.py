@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from gensdk.errors import ContentBlockedError, GenSDKError, JobExpiredError, JobFailedError
+from gensdk.toolkit.forking import begins_anew
 from gensdk.types import CancelOutcome, JobHandle, JobState, Response
 
 from .delivery import Sink
@@ -149,6 +150,11 @@ class LocalJobs:
         """Begin with none."""
         self._provider = provider
         self._jobs: dict[str, LocalJob] = {}
+        begins_anew(self)
+
+    def begin_anew(self) -> None:
+        """Forget jobs that run in another process."""
+        self._jobs = {}
 
     async def start(
         self, submit: Callable[[Sink], Ticket], respond: Callable[[Final], Response]

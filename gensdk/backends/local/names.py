@@ -18,7 +18,16 @@ from typing import Literal
 from gensdk.errors import ModelNotDownloadedError, UnknownModelError
 from gensdk.types import Ability
 
-__all__ = ["AUTO", "BUILT_IN", "ENGINES", "ModelReference", "is_offline", "locate", "parse_model"]
+__all__ = [
+    "AUTO",
+    "BUILT_IN",
+    "ENGINES",
+    "ModelReference",
+    "is_offline",
+    "locate",
+    "named",
+    "parse_model",
+]
 
 AUTO = "auto"
 """Name that stands for the best model already on this machine."""
@@ -89,6 +98,23 @@ def parse_model(model: str) -> ModelReference:
             model=model,
         )
     return ModelReference("hub", place, revision or None, adapter)
+
+
+def named(model: str) -> ModelReference:
+    """The one model in memory, or to be, that a name means; without its adapter.
+
+    Raises:
+        UnknownModelError: As ``parse_model``, or it is ``auto``, another model for each ability.
+    """
+    reference = parse_model(model)
+    if reference.kind == "auto":
+        raise UnknownModelError(
+            "'auto' may be another model for each ability: name the one you mean "
+            "(an answer of 'auto' has it in provider_details['auto'])",
+            provider="local",
+            model=model,
+        )
+    return reference.base
 
 
 def _apart(model: str) -> tuple[str, str | None]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from gensdk.errors import ClientClosedError, OutOfMemoryError
+from gensdk.toolkit.forking import begins_anew
 
 from .delivery import Sink
 from .engine import Engine, EngineStoppedError, Ticket
@@ -62,11 +63,19 @@ class EnginePool:
         self._keep_alive_s = keep_alive_s
         self._clock = clock
         self._free = free
+        self._pinned: set[ModelReference] = set()
+        self._closed = False
+        self._begin()
+        begins_anew(self)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._engines: dict[ModelReference, Engine] = {}
         self._leaving: list[Engine] = []
-        self._pinned: set[ModelReference] = set()
-        self._closed = False
+
+    def begin_anew(self) -> None:
+        """Forget engines whose threads are in another process; the next call starts its own."""
+        self._begin()
 
     # ------------------------------------------------------------------------- for the backend
     def submit(
@@ -119,6 +128,7 @@ class EnginePool:
         """Let a model finish its calls and go, pinned or not; returns the engines to wait for."""
         with self._lock:
             self._pinned.discard(reference)
+            self._forget_dead()
             engine = self._engines.pop(reference, None)
             return [] if engine is None else [self._retire(engine)]
 
@@ -129,6 +139,7 @@ class EnginePool:
         """
         with self._lock:
             self._pinned.add(reference)
+            self._forget_dead()
             if reference in self._engines:
                 self._engines[reference].rest.keep_alive_s = None
             return reference in self._engines
@@ -320,7 +331,8 @@ class EnginePool:
 
     def _refusal(self, engine: Engine, wishes: Sequence[Wish]) -> OutOfMemoryError:
         places = "; ".join(self._shortage(wish) for wish in wishes)
-        others = [other.model for other in self._engines.values() if other is not engine]
+        seated = [other for other in self._engines.values() if other.seat and not other.stopping]
+        others = [other.model for other in seated if other is not engine]
         advice = [f"unload {' or '.join(others)}, or wait until it is idle"] if others else []
         advice += ["raise memory_budget"] if self._budget is not None else []
         advice += ["take a smaller model", "dtype='bfloat16' halves float32"]

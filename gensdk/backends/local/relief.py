@@ -23,12 +23,13 @@ class RowLimit:
         most: The limit of now.
     """
 
-    __slots__ = ("_steps", "most")
+    __slots__ = ("_steps", "_tried_again", "most")
 
     def __init__(self) -> None:
         """Begin with as many as a worker ever runs."""
         self.most = _ROWS
         self._steps = 0
+        self._tried_again = False
 
     def step(self) -> None:
         """Take note of a step; one row more may run after many."""
@@ -39,6 +40,18 @@ class RowLimit:
     def halve(self, running: int) -> None:
         """Let half of the rows run that were too many, one at least."""
         self.most = max(1, running // 2)
+
+    def is_spent(self) -> bool:
+        """Whether a row alone was given its second try; asked where that is all that is left.
+
+        Before it, idle models have made room, and memory that was only held has come back.
+        """
+        before, self._tried_again = self._tried_again, True
+        return before
+
+    def went_well(self) -> None:
+        """Take note of a step that came to its end."""
+        self._tried_again = False
 
     def reset(self) -> None:
         """Forget what was: there are no calls any more."""

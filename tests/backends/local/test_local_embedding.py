@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import json
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from gensdk.errors import (
     InvalidRequestError,
     LocalError,
     ModelLoadError,
+    OutOfMemoryError,
     UnsupportedFeatureError,
     WorkerCrashedError,
 )
@@ -251,6 +253,33 @@ async def test_memory_that_runs_out_makes_smaller_batches(
         numpy.testing.assert_allclose(await vectors(backend, folder, TEXTS), expected, atol=1e-5)
     finally:
         hook.remove()
+
+
+async def test_one_text_that_is_too_large_fails_alone(
+    tmp_path: Path, backend: LocalBackend
+) -> None:
+    folder = save_encoder(tmp_path / "bert")
+    expected = await vectors(backend, folder, ["the cat"])
+
+    plain = BertModel.forward
+
+    @functools.wraps(plain)
+    def forward(*arguments: Any, **options: Any) -> Any:
+        if options["input_ids"].shape[1] > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BertModel, "forward", forward)
+        answers: Any = await asyncio.gather(
+            vectors(backend, folder, ["the cat " * 20]),
+            vectors(backend, folder, ["the cat"]),
+            return_exceptions=True,
+        )
+    large, small = answers
+    assert isinstance(large, OutOfMemoryError)
+    assert not isinstance(small, BaseException), small
+    numpy.testing.assert_allclose(small, expected, atol=1e-5)
 
 
 def minilm() -> Path | None:

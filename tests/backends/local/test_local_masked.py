@@ -316,6 +316,29 @@ async def test_lack_of_memory_for_one_text(
     assert (await ask(backend, bert, "the [MASK]")).text
 
 
+async def test_one_text_that_is_too_large_fails_alone(
+    bert: Path, backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = (await ask(backend, bert, "the [MASK]")).text
+    plain = BertForMaskedLM.forward
+
+    @functools.wraps(plain)
+    def forward(*args: Any, **options: Any) -> Any:
+        if options["input_ids"].shape[1] > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(*args, **options)
+
+    monkeypatch.setattr(BertForMaskedLM, "forward", forward)
+    prompts = ["the [MASK]", "once upon a time there was a [MASK]" * 2, "the [MASK]"]
+    small, large, other = await asyncio.gather(
+        *(ask(backend, bert, prompt) for prompt in prompts), return_exceptions=True
+    )
+    assert isinstance(large, OutOfMemoryError)
+    for answer in (small, other):
+        assert not isinstance(answer, BaseException), answer
+        assert answer.text == expected
+
+
 async def test_a_network_that_knows_no_padding(
     tmp_path: Path, backend: LocalBackend, folders: dict[str, Path]
 ) -> None:

@@ -557,6 +557,21 @@ async def test_lack_of_memory_lets_idle_models_go_first(
     assert backend._pool.relieve(lonely) == []
 
 
+async def test_a_call_alone_is_tried_again_with_what_idle_models_had(
+    gated: Path, llama: Path, gate: Gate, backend: LocalBackend
+) -> None:
+    expected = (await ask(backend, gated, "the moon", max_tokens=4)).text
+    await backend.preload(str(llama))
+    short = torch.OutOfMemoryError("CUDA out of memory")
+    gate.failures = iter([short])
+    assert (await ask(backend, gated, "the moon", max_tokens=4)).text == expected
+    assert loaded(backend) == ["gated"]
+    gate.failures = iter([short, short])
+    with pytest.raises(OutOfMemoryError):
+        await ask(backend, gated, "the moon", max_tokens=4)
+    assert (await ask(backend, gated, "the moon", max_tokens=4)).text == expected
+
+
 async def test_memory_of_a_load_comes_back(gated: Path, gate: Gate, backend: LocalBackend) -> None:
     kind: Any = register_gated()
     await backend.preload(str(gated))

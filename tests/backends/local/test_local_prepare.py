@@ -23,6 +23,8 @@ from gensdk.errors import (
     ConfigurationError,
     ModelLoadError,
     ModelNotDownloadedError,
+    OutOfMemoryError,
+    UnknownModelError,
 )
 from gensdk.testing import ScriptedBackend
 from tests.support.hub_cache import put_into_cache
@@ -412,3 +414,35 @@ async def test_a_damaged_model_has_no_size(models: Path, backend: LocalBackend) 
     (folder / "model.safetensors").write_bytes(b"12")
     with pytest.raises(ModelLoadError, match="damaged"):
         await backend.estimate(str(folder))
+
+
+async def test_a_model_whose_load_failed_is_not_in_memory(
+    tmp_path: Path, llama: Path, make_backend: Callable[..., LocalBackend]
+) -> None:
+    damaged = save_model(tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"")
+    backend = make_backend(memory_budget=1000)
+    with pytest.raises(ModelLoadError):
+        await backend.preload(str(damaged))
+    with pytest.raises(OutOfMemoryError) as short:
+        await backend.preload(str(llama))
+    assert "unload" not in short.value.message  # nothing that is there could go
+    assert not backend.pin(str(damaged))
+    assert not await backend.unload(str(damaged))
+
+
+async def test_auto_is_no_one_model(backend: LocalBackend) -> None:
+    models = backend.models
+    for name in ("auto", "local:auto"):
+        with pytest.raises(UnknownModelError, match="name the one you mean"):
+            await models.prepare(name)
+        with pytest.raises(UnknownModelError):
+            models.pin(name)
+        with pytest.raises(UnknownModelError):
+            models.unpin(name)
+        with pytest.raises(UnknownModelError):
+            await models.unload(name)
+        with pytest.raises(UnknownModelError):
+            await models.estimate(name)
+    with pytest.raises(UnknownModelError):
+        await backend.preload("auto")

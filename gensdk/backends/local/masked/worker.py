@@ -38,12 +38,17 @@ class MaskedWorker(CallsWorker[CallT, MaskedPlan]):
         self._model = model
         room = _PASS_BYTES if limits.memory_bytes is None else limits.memory_bytes // 2
         bound = min(room, _PASS_BYTES) // (4 * model.vocabulary)
-        self._pass_tokens = max(1, min(_PASS_TOKENS, bound))
-        self._texts_read = self._tokens_read = 0
+        self._most_tokens = self._pass_tokens = max(1, min(_PASS_TOKENS, bound))
+        self._tokens_read = 0
+        self._reading: list[int] = []
+        self._relieved = False
 
     def admit(self, call: CallT, job: Job) -> None:
         """Tokenize a call's text and find its gaps."""
-        self._calls[call] = MaskedPlan(self._model, job)
+        plan = MaskedPlan(self._model, job)
+        if not self._calls:
+            self._pass_tokens = self._most_tokens  # what was short of memory before is over
+        self._calls[call] = plan
 
     def step(self, desk: Desk[CallT]) -> None:
         """Fill one gap of every text."""
@@ -53,7 +58,17 @@ class MaskedWorker(CallsWorker[CallT, MaskedPlan]):
             for call in wanted
             for one in self._calls[call].fillings
         ]
-        scores = self._scores(lines, desk, wanted)
+        try:
+            scores = self._scores(lines, desk, wanted)
+        except Exception as error:
+            if not (is_out_of_memory(error) and self._relieved and len(self._reading) == 1):
+                raise
+            whose = [call for call in wanted for _ in self._calls[call].fillings]
+            call = whose[self._reading[0]]
+            self.drop(call)
+            desk.fail(call, error)
+            return
+        self._relieved = False
         if scores is None:
             return
         start = 0
@@ -77,9 +92,10 @@ class MaskedWorker(CallsWorker[CallT, MaskedPlan]):
             desk.post(call, events)
 
     def shrink(self) -> bool:
-        """Read half as many tokens in one pass; no use where a single text was too much."""
+        """Read half as many tokens in one pass; a single text is tried once more."""
         self._pass_tokens = max(1, min(self._pass_tokens, self._tokens_read) // 2)
-        return self._texts_read > 1
+        self._relieved = len(self._reading) <= 1
+        return True
 
     def _scores(
         self, lines: Sequence[_Line], desk: Desk[CallT], calls: Sequence[CallT]
@@ -91,7 +107,7 @@ class MaskedWorker(CallsWorker[CallT, MaskedPlan]):
         for numbers in self._passes(lines):
             if not any(map(desk.wanted, calls)):
                 return None
-            self._texts_read = len(numbers)
+            self._reading = numbers
             self._tokens_read = len(numbers) * max(len(lines[n][0]) for n in numbers)
             gaps = torch.tensor([lines[n][1] for n in numbers])
             logits = self._forward([lines[n][0] for n in numbers])

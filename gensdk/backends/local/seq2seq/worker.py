@@ -98,6 +98,7 @@ class Seq2SeqWorker(CallsWorker[CallT, Seq2SeqPlan]):
             self._attempt(desk, partial(self._decode, desk, group))
         for _ in range(_PASSES_AT_FIRST if len(self._waiting) > self._running else 1):
             self._attempt(desk, partial(self._read, desk))
+        self._limit.went_well()
 
     def shrink(self) -> bool:
         """Let the younger half of the rows go, to be begun again later."""
@@ -123,7 +124,7 @@ class Seq2SeqWorker(CallsWorker[CallT, Seq2SeqPlan]):
             active=self._calls,
             served=lambda: self._served,
             drop=self.drop,
-            hopeless=lambda: self._tried <= 1,
+            hopeless=lambda: self._tried <= 1 and self._limit.is_spent(),
         )
 
     def _use(self, calls: Iterable[CallT]) -> None:

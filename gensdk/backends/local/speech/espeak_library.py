@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from gensdk.errors import LocalError, MissingDependencyError
+from gensdk.toolkit.forking import LockAnew
 
 from ..extra import has_espeak
 
@@ -27,7 +28,7 @@ _UTF_8 = 1  # espeakCHARS_UTF8
 _BY_CHARACTER = 1  # POS_CHARACTER
 _RATE = 1  # espeakRATE, words per minute
 _OK = 0
-_LOCK = threading.Lock()
+_LOCK = LockAnew(threading.Lock)
 _HINT = "pip install 'gensdk[espeak]', or install espeak-ng in the system"
 
 
@@ -85,7 +86,7 @@ class EspeakLibrary:
 
     def voices(self) -> tuple[EspeakVoice, ...]:
         """A voice for each language, without those that need MBROLA."""
-        with _LOCK:
+        with _LOCK.lock:
             return tuple(
                 voice
                 for voice in _listed(self._library.espeak_ListVoices(None))
@@ -97,7 +98,7 @@ class EspeakLibrary:
         wanted = _Voice()
         text = ctypes.create_string_buffer(b"variant")
         wanted.languages = ctypes.cast(text, ctypes.POINTER(ctypes.c_char))
-        with _LOCK:
+        with _LOCK.lock:
             return tuple(_listed(self._library.espeak_ListVoices(ctypes.byref(wanted))))
 
     def speak(self, text: str, voice: str, rate: int, tick: Callable[[], None]) -> bytes:
@@ -123,7 +124,7 @@ class EspeakLibrary:
             return 0
 
         data, callback = text.replace("\0", " ").encode(), _Callback(take)
-        with _LOCK:
+        with _LOCK.lock:
             self._require(self._library.espeak_SetVoiceByName(voice.encode()), f"voice {voice}")
             self._require(self._library.espeak_SetParameter(_RATE, rate, 0), f"rate {rate}")
             self._library.espeak_SetSynthCallback(callback)
@@ -146,7 +147,7 @@ def espeak_library() -> EspeakLibrary:
     Raises:
         MissingDependencyError: It is not installed.
     """
-    with _LOCK:
+    with _LOCK.lock:
         return _begun()
 
 

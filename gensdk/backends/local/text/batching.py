@@ -97,6 +97,7 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
                 drop=self.drop,
                 hopeless=self._hopeless,
             )
+        self._limit.went_well()
 
     def shrink(self) -> bool:
         """Give up stored beginnings, then the younger half of the rows, to be read again later."""
@@ -135,11 +136,12 @@ class BatchScheduler(CallsWorker[CallT, Plan]):
         return any(map(desk.wanted, self._calls))
 
     def _hopeless(self) -> bool:
-        """Whether one row alone has everything there is, and it is not enough."""
+        """Whether one row alone has everything there is, and it was not enough twice."""
         kept = self._store.memory_bytes or any(waiting.parts for waiting in self._waiting)
         running = {line.call for line in self._lines}
         rows = len(self._lines) + sum(call not in running for call in self._served)
-        return not kept and rows <= 1 and self._slots.sound and not self._slots.coming
+        alone = not kept and rows <= 1 and self._slots.sound and not self._slots.coming
+        return alone and self._limit.is_spent()
 
     # -------------------------------------------------------------------------- running rows
     def _decode(self, desk: Desk[CallT]) -> None:
