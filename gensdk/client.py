@@ -7,10 +7,11 @@ pipeline. Nothing here knows a vendor.
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from gensdk._any_request import AnyRequest
 from gensdk._calls import Calls
 from gensdk._given import CallSettings
 from gensdk._inspection import Inspection
@@ -24,8 +25,6 @@ from gensdk._parameters import (
     ModerationParameters,
     MusicParameters,
     Prompt,
-    RunParameters,
-    RunStreamParameters,
     SpeechParameters,
     TextParameters,
     TranscriptionParameters,
@@ -82,9 +81,10 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 OutputT = TypeVar("OutputT")
+ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-class Client(Inspection):
+class Client(AnyRequest, Inspection):
     """The way to every model. Constructing it does no I/O and needs no key.
 
     Args:
@@ -285,7 +285,7 @@ class Client(Inspection):
         self, prompt: str = "", **parameters: Unpack[ImageParameters]
     ) -> Stream[ImageEvent, ImageResponse]:
         """Make pictures and show unfinished ones on the way (``ImagePreview`` events)."""
-        return Stream(self._calls.opening(ImageRequest, {"prompt": prompt}, parameters), _same)
+        return Stream(self._calls.opening(ImageRequest, {"prompt": prompt}, parameters))
 
     # ---------------------------------------------------------------------------- speech
     async def speech(self, text: str, **parameters: Unpack[SpeechParameters]) -> SpeechResponse:
@@ -297,7 +297,7 @@ class Client(Inspection):
         self, text: str, **parameters: Unpack[SpeechParameters]
     ) -> AudioStream[SpeechEvent, SpeechResponse]:
         """Speak a text, sound by sound as it is made (``stream.chunks`` gives bytes)."""
-        return AudioStream(self._calls.opening(SpeechRequest, {"text": text}, parameters), _same)
+        return AudioStream(self._calls.opening(SpeechRequest, {"text": text}, parameters))
 
     # -------------------------------------------------------------------- music, video, jobs
     async def music(self, prompt: str = "", **parameters: Unpack[MusicParameters]) -> MusicResponse:
@@ -392,58 +392,7 @@ class Client(Inspection):
         )
         return await self._calls.answer(request, settings, ModerationResponse)
 
-    # ------------------------------------------------------------------------ any request
-    async def run(self, request: Request, **settings: Unpack[RunParameters]) -> Response:
-        """Answer a request object, such as one loaded from JSON.
-
-        ``model`` overrides the request's own; a ``Route`` fits here.
-        """
-        response = await self._calls.answer(request, CallSettings.of(**settings), Response)
-        if isinstance(request, TextRequest) and isinstance(response, TextResponse):
-            return with_output(request, response, self._calls.is_free)
-        return response
-
-    def stream(self, request: Request, **settings: Unpack[RunStreamParameters]) -> Stream[Any, Any]:
-        """Stream the answer to a request object."""
-        given = CallSettings.of(**settings)
-
-        async def start() -> OpenStream[Any]:
-            return await self._calls.open(request, given)
-
-        if isinstance(request, TextRequest):
-            return TextStream(
-                start,
-                lambda response: with_output(request, response, self._calls.is_free),
-                lambda: request.output,
-            )
-        kind = AudioStream if isinstance(request, SpeechRequest) else Stream
-        return kind(start, _same)
-
-    def map(
-        self, requests: Iterable[Request], *, concurrency: int = 16, return_errors: bool = False
-    ) -> AsyncGenerator[Any, None]:
-        """Answer many requests, a bounded number at a time; yields answers in order.
-
-        At most ``2 * concurrency`` requests are taken from ``requests`` ahead of the answer that
-        is yielded next, so an endless iterable is fine.
-
-        Args:
-            requests: Request objects.
-            concurrency: Requests under way at once.
-            return_errors: Yield a failed request's error in its place instead of raising it.
-
-        Leaving the loop early cancels what is under way, at once inside
-        ``async with contextlib.aclosing(client.map(...)) as answers``.
-        """
-        from gensdk._map import in_order
-
-        return in_order(self.run, requests, concurrency, return_errors)
-
     @property
     def local(self) -> LocalModels:
         """The models on this machine: prepare, pin, unload and estimate them."""
         return self._calls.local()
-
-
-def _same(response: Any) -> Any:
-    return response

@@ -88,11 +88,11 @@ class Stream(Generic[EventT, ResponseT]):
     def __init__(
         self,
         start: Callable[[], Awaitable[OpenStream[Any]]],
-        complete: Callable[[Any], ResponseT],
+        complete: Callable[[Any], ResponseT] | None = None,
     ) -> None:
         """Take what opens the stream and what completes its response; nothing is sent yet."""
         self._start = start
-        self._complete = complete
+        self._complete = complete or _as_it_is
         self._open: OpenStream[Any] | None = None
         self._response: ResponseT | None = None
         self._error: Exception | None = None
@@ -243,3 +243,7 @@ class AudioStream(Stream[EventT, ResponseT]):
         async for event in self:
             if (data := self._reader.sound(event)) is not None:
                 yield data
+
+
+def _as_it_is(response: Any) -> Any:
+    return response

@@ -10,7 +10,7 @@ import copy
 import os
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
 from gensdk._jobs import Job
 from gensdk._loop import LoopThread
@@ -35,7 +35,7 @@ from gensdk._sync_inspection import SyncInspection
 from gensdk._sync_jobs import SyncJob
 from gensdk._sync_local import SyncLocalModels
 from gensdk.client import Client
-from gensdk.errors import ConfigurationError
+from gensdk.errors import ConfigurationError, GenSDKError
 from gensdk.policy import Breaker, Budget, Cache, Hook, Lifecycle, Limit, Retry, Timeouts
 from gensdk.spec import Backend
 from gensdk.stream import Reader, Stream, TextStream
@@ -49,6 +49,7 @@ from gensdk.types import (
     MusicResponse,
     OnRetired,
     Request,
+    RequestFor,
     Response,
     SpeechEvent,
     SpeechResponse,
@@ -355,7 +356,7 @@ class SyncClient(SyncInspection):
         """Judge texts and pictures; see ``Client.moderate``."""
         return self._thread.run(self._client.moderate(inputs, **parameters))
 
-    def run(self, request: Request, **settings: Unpack[RunParameters]) -> Response:
+    def run(self, request: RequestFor[ResponseT], **settings: Unpack[RunParameters]) -> ResponseT:
         """Answer a request object; see ``Client.run``."""
         return self._thread.run(self._client.run(request, **settings))
 
@@ -365,8 +366,26 @@ class SyncClient(SyncInspection):
         """Stream the answer to a request object; see ``Client.stream``."""
         return SyncStream(self._client.stream(request, **settings), self._thread)
 
+    @overload
     def map(
-        self, requests: Iterable[Request], *, concurrency: int = 16, return_errors: bool = False
+        self,
+        requests: Iterable[RequestFor[ResponseT]],
+        *,
+        concurrency: int = 16,
+        return_errors: Literal[False] = False,
+    ) -> Generator[ResponseT, None, None]: ...
+
+    @overload
+    def map(
+        self,
+        requests: Iterable[RequestFor[ResponseT]],
+        *,
+        concurrency: int = 16,
+        return_errors: bool,
+    ) -> Generator[ResponseT | GenSDKError, None, None]: ...
+
+    def map(
+        self, requests: Iterable[Any], *, concurrency: int = 16, return_errors: bool = False
     ) -> Generator[Any, None, None]:
         """Answer many requests; see ``Client.map``. ``requests`` is read in this thread."""
         return in_order_outside(

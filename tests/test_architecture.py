@@ -40,6 +40,19 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "_webhooks": frozenset({"errors", "types", "spec"}),
     "_counting": frozenset({"errors", "types", "spec", "_calls", "_given"}),
+    "_any_request": frozenset(
+        {
+            "errors",
+            "types",
+            "policy",
+            "stream",
+            "_calls",
+            "_given",
+            "_map",
+            "_output",
+            "_parameters",
+        }
+    ),
     "_inspection": frozenset(
         {"types", "spec", "_calls", "_resolve", "_parameters"}
         | {"_refresh", "_webhooks", "_counting"}
@@ -86,7 +99,6 @@ HEAVY_ALLOWED = {
 
 LONG_FILES = {
     "gensdk/errors.py": 550,
-    "gensdk/client.py": 450,
 }
 """Files over 400 lines, with the most they may have; entries only ever shrink or go."""
 

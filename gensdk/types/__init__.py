@@ -59,6 +59,7 @@ from .message import (
 from .moderation import ModerationRequest, ModerationResponse, Verdict
 from .music import MusicRequest, MusicResponse
 from .rate import Allowance, RateLimits
+from .request_for import RequestFor
 from .speech import AudioFormat, SpeechRequest, SpeechResponse
 from .text import Candidate, Citation, ReasoningEffort, TextRequest, TextResponse, TokenLogprob
 from .tokens import TokenCount
@@ -121,6 +122,7 @@ __all__ = [
     "RefusalDelta",
     "RefusalPart",
     "Request",
+    "RequestFor",
     "Response",
     "ResponseWarning",
     "Restarted",

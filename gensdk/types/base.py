@@ -177,6 +177,11 @@ class Request(Value):
     unsupported: Unsupported | None = None
     tag: Text | None = None
 
+    @classmethod
+    def answer_type(cls) -> type[Response]:
+        """The class of its answers."""
+        return Response
+
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON of the request; equal requests have equal ones."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

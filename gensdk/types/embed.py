@@ -46,6 +46,11 @@ class EmbedRequest(Request):
     def _no_empty_input(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return none_blank(value)
 
+    @classmethod
+    def answer_type(cls) -> type[EmbedResponse]:
+        """The class of its answers."""
+        return EmbedResponse
+
 
 class Vectors(Sequence[Sequence[float]]):
     """``n`` vectors of ``dim`` numbers, kept as one float32 block.

@@ -109,6 +109,11 @@ class ImageRequest(Request):
         """Width and height in pixels, None for ``auto`` or unset."""
         return sides(self.size)
 
+    @classmethod
+    def answer_type(cls) -> type[ImageResponse]:
+        """The class of its answers."""
+        return ImageResponse
+
 
 class ImageResponse(Response):
     """Pictures; there is always at least one.

@@ -41,6 +41,11 @@ class ModerationRequest(Request):
             raise ValueError("nothing to judge: give text or images")
         return self
 
+    @classmethod
+    def answer_type(cls) -> type[ModerationResponse]:
+        """The class of its answers."""
+        return ModerationResponse
+
 
 class Verdict(Value):
     """What the classifier thinks of one input.

@@ -57,6 +57,11 @@ class MusicRequest(Request):
             raise ValueError("instrumental music has no lyrics; give one of the two")
         return self
 
+    @classmethod
+    def answer_type(cls) -> type[MusicResponse]:
+        """The class of its answers."""
+        return MusicResponse
+
 
 class MusicResponse(Response):
     """Music.

@@ -46,6 +46,11 @@ class SpeechRequest(Request):
             raise ValueError("text is empty")
         return value
 
+    @classmethod
+    def answer_type(cls) -> type[SpeechResponse]:
+        """The class of its answers."""
+        return SpeechResponse
+
 
 class SpeechResponse(Response):
     """Sound.

@@ -172,6 +172,11 @@ class TextRequest(Request):
             return (Message(role="user", content=(TextPart(text=self.prompt),)),)
         return self.prompt
 
+    @classmethod
+    def answer_type(cls) -> type[TextResponse[Any]]:
+        """The class of its answers."""
+        return TextResponse
+
 
 def _tool_like(item: Any) -> Any:
     if isinstance(item, Tool | Mapping):

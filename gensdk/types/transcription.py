@@ -39,6 +39,11 @@ class TranscriptionRequest(Request):
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
     translate: bool = False
 
+    @classmethod
+    def answer_type(cls) -> type[TranscriptionResponse]:
+        """The class of its answers."""
+        return TranscriptionResponse
+
 
 class Word(Value):
     """A word with its times in seconds."""

@@ -84,6 +84,11 @@ class VideoRequest(Request):
         """Width and height in pixels, None for ``auto`` or unset."""
         return sides(self.size)
 
+    @classmethod
+    def answer_type(cls) -> type[VideoResponse]:
+        """The class of its answers."""
+        return VideoResponse
+
 
 class VideoResponse(Response):
     """Videos; there is always at least one.

@@ -365,7 +365,8 @@ async def test_leaving_early_cancels_what_is_under_way() -> None:
 
 async def test_an_empty_map_and_a_wrong_one() -> None:
     client = client_of(scripted())
-    assert [one async for one in client.map([])] == []
+    nothing: list[TextRequest] = []
+    assert [one async for one in client.map(nothing)] == []
     with pytest.raises(InvalidRequestError, match="concurrency: 1 or more"):
         await anext(client.map([], concurrency=0))
     alone: Any = TextRequest(prompt="x")

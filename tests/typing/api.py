@@ -10,12 +10,15 @@ from pydantic import BaseModel
 import gensdk
 from gensdk.errors import RouteExhaustedError
 from gensdk.types import (
+    EmbedRequest,
     EmbedResponse,
     ImageEvent,
+    ImageRequest,
     ImageResponse,
     JobProgress,
     ModerationResponse,
     MusicResponse,
+    Request,
     Response,
     SpeechEvent,
     SpeechResponse,
@@ -44,8 +47,21 @@ async def plain(client: gensdk.Client) -> None:
     assert_type(await client.transcribe(Path("a.mp3")), TranscriptionResponse)
     assert_type(await client.embed(["a", "b"]), EmbedResponse)
     assert_type(await client.moderate("x"), ModerationResponse)
-    assert_type(await client.run(TextRequest(prompt="x")), Response)
+    assert_type(await client.run(TextRequest(prompt="x")), TextResponse[Any])
+    assert_type(await client.run(ImageRequest(prompt="x")), ImageResponse)
     assert_type((await client.text("x")).text, str)
+
+
+async def requests(client: gensdk.Client, sync: gensdk.SyncClient, some: list[Request]) -> None:
+    assert_type(await client.run(some[0]), Response)
+    assert_type(sync.run(EmbedRequest(inputs=("x",))), EmbedResponse)
+    texts = [TextRequest(prompt="x")]
+    async for reply in client.map(texts):
+        assert_type(reply, TextResponse[Any])
+    async for answer in client.map(some, return_errors=True):
+        assert_type(answer, Response | gensdk.GenSDKError)
+    for one in sync.map(texts):
+        assert_type(one, TextResponse[Any])
 
 
 async def models(client: gensdk.Client, bound: gensdk.BoundModel) -> None:
