@@ -11,6 +11,7 @@ import asyncio
 import time
 import weakref
 from collections.abc import Callable
+from contextvars import Context
 from heapq import heapify, heappop, heappush
 from itertools import count
 
@@ -37,7 +38,7 @@ class Alarm:
     def __init__(self, when: float, call: Callable[[], object]) -> None:
         """Take the moment, and what is to be called."""
         loop = asyncio.get_running_loop()
-        clock = _latest
+        clock = _latest()
         if clock is None or clock.loop() is not loop:
             clock = _clock_of(loop)
         self._clock = clock
@@ -64,13 +65,17 @@ class _LoopClock:
     ``_timers`` are the moments of the loop's own timers, the earliest last: each was set because
     it was earlier than all before it. They are not taken back; one that finds nothing due goes on
     to the next moment.
+
+    Those timers are what keeps it: alarms lead to tasks, and these to their loop, so whoever else
+    held it would hold a loop that was closed in the midst of its work.
     """
 
-    __slots__ = ("_alarms", "_count", "_off", "_timers", "loop")
+    __slots__ = ("__weakref__", "_alarms", "_context", "_count", "_off", "_timers", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = weakref.ref(loop)
         self._alarms: list[tuple[float, int, Alarm]] = []
+        self._context = Context()  # empty: a timer outlives the call that it was first set for
         self._count = count()
         self._off = 0
         self._timers: list[float] = []
@@ -91,7 +96,7 @@ class _LoopClock:
     def _wake_at(self, when: float) -> None:
         loop = self.loop()
         if loop is not None:
-            loop.call_at(when, self._wake)
+            loop.call_at(when, self._wake, context=self._context)
             self._timers.append(when)
 
     def _wake(self) -> None:
@@ -113,16 +118,22 @@ class _LoopClock:
                 self._wake_at(self._alarms[0][0])
 
 
-_clocks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClock]
+def _none() -> None:
+    """No clock yet."""
+
+
+_clocks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[], _LoopClock | None]]
 _clocks = weakref.WeakKeyDictionary()
-_latest: _LoopClock | None = None
-"""The one that was asked for last: nearly always the one that is asked for next."""
+_latest: Callable[[], _LoopClock | None] = _none
+"""Where the one that was asked for last is: nearly always the one that is asked for next."""
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> _LoopClock:
     global _latest  # a shortcut to one entry of the table, no state of its own
-    clock = _clocks.get(loop)
+    found = _clocks.get(loop, _none)
+    clock = found()
     if clock is None:
-        clock = _clocks[loop] = _LoopClock(loop)
-    _latest = clock
+        clock = _LoopClock(loop)
+        found = _clocks[loop] = weakref.ref(clock)
+    _latest = found
     return clock

@@ -377,8 +377,8 @@ class Calls:
             read_s=max(call.phases.attempt, call.phases.idle),
             unsupported=call.unsupported,
             idempotency_key=call.idempotency_key,
-            fetch=partial(self._downloads.fetch, call.retry),
-            collect=partial(self._downloads.collect, call.retry),
+            fetch=partial(self._downloads.fetch, call.retry, call.deadline),
+            collect=partial(self._downloads.collect, call.retry, call.deadline),
             limits=call.hear,
         )
 

@@ -41,7 +41,7 @@ class Downloads:
         self._tokens = Tokens()
         self._downloader: Downloader | None = None
 
-    async def fetch(self, retry: Retry, url: URL) -> Media:
+    async def fetch(self, retry: Retry, deadline: float, url: URL) -> Media:
         """Download what the user gave as input.
 
         Raises:
@@ -50,7 +50,7 @@ class Downloads:
             UnsafeURLError: It must not be fetched.
         """
         try:
-            return await self.collect(retry, url)
+            return await self.collect(retry, deadline, url)
         except ClientClosedError:
             raise
         except UnsafeURLError as error:
@@ -66,13 +66,17 @@ class Downloads:
                 status=error.status,
             ) from error
 
-    async def collect(self, retry: Retry, url: URL) -> Media:
-        """Download what a provider made; errors are the downloader's own."""
+    async def collect(self, retry: Retry, deadline: float, url: URL) -> Media:
+        """Download what a provider made; errors are the downloader's own.
+
+        No try is waited for that would begin after ``deadline`` on the loop's clock.
+        """
         if self._downloader is None:
             from gensdk.toolkit import Downloader
 
             self._downloader = Downloader(self._policy)
-        return await repeat_download(partial(self._downloader.fetch, url), retry, self._tokens)
+        work = partial(self._downloader.fetch, url)
+        return await repeat_download(work, retry, self._tokens, deadline)
 
     async def aclose(self) -> None:
         """Refuse further downloads."""

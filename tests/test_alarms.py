@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import random
 import weakref
@@ -249,3 +250,60 @@ def test_a_loop_that_has_ended_is_not_kept() -> None:
     ended = asyncio.run(work())
     gc.collect()
     assert ended() is None
+
+
+def test_a_loop_that_was_closed_at_work_is_not_kept() -> None:
+    """An alarm that is on leads to a task, and that to its loop."""
+
+    async def wait() -> None:
+        loop = asyncio.get_running_loop()
+        here = asyncio.current_task()
+        assert here is not None
+        alarm = Alarm(loop.time() + 3600, here.cancel)
+        try:
+            await loop.create_future()
+        finally:
+            alarm.off()
+
+    loop = asyncio.new_event_loop()
+    task: Any = loop.create_task(wait())
+    task._log_destroy_pending = False
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    closed, abandoned = weakref.ref(loop), weakref.ref(task)
+    del loop, task
+    gc.collect()
+    assert (closed(), abandoned()) == (None, None)
+
+
+def test_a_clock_that_ran_out_is_followed_by_another() -> None:
+    async def work(loop: HandLoop) -> None:
+        rung: list[int] = []
+        for number in range(1, 4):
+            Alarm(float(number), partial(rung.append, number))
+            await loop.turn_to(float(number))
+            gc.collect()
+        assert rung == [1, 2, 3]
+
+    on_hand_loop(work)
+
+
+def test_the_context_of_a_call_is_not_kept() -> None:
+    class Held:
+        pass
+
+    variable: contextvars.ContextVar[Held] = contextvars.ContextVar("held")
+
+    async def set_and_off() -> weakref.ref[Held]:
+        held = Held()
+        variable.set(held)
+        Alarm(3600.0, lambda: None).off()
+        return weakref.ref(held)
+
+    async def work(_: HandLoop) -> None:
+        there = await asyncio.create_task(set_and_off())
+        await asyncio.sleep(0)  # the turn in which the task ended still has its context
+        gc.collect()
+        assert there() is None
+
+    on_hand_loop(work)

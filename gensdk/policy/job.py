@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
@@ -29,9 +28,9 @@ from gensdk.errors import (
 )
 from gensdk.types import CancelOutcome, JobHandle, JobProgress, JobState, Response
 
+from . import job_ends as ends
 from .call import Call
 from .hooks import JobCancelled, JobProgressed
-from .job_ends import DONE, OUTCOMES, SAID, JobDoor, failure_of, is_empty, status_of, timed
 from .paid import worst
 from .retry import passing, repeat_look
 from .stream import close
@@ -43,10 +42,12 @@ logger = logging.getLogger("gensdk")
 ValueT = TypeVar("ValueT")
 Ending = Callable[[Response | None, BaseException | None], None]
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 15.0
 GIVE_UP_S = 5.0
 """Time for telling a provider that nobody waits for a job any more."""
+_GIVE_UP_SHARE = 0.05
+"""Share of a call's whole time, at most, that is kept for that."""
+_LATE_S = 0.3
+"""How much later than its deadline a call may end for it."""
 
 
 class OpenJob:
@@ -60,7 +61,7 @@ class OpenJob:
         self.call = call
         self.handle = handle
         self.state = JobState(status="queued")
-        self.door: JobDoor | None = None
+        self.door: ends.JobDoor | None = None
         self.begin: Callable[[], None] = _nothing
         self.finish: Callable[[Response], Response] = _as_it_is
         self._endings: list[Ending] = []
@@ -109,7 +110,7 @@ class OpenJob:
             if not self.state.ended:
                 self._take(await self._within(until, self._look()))
             yield self.state
-            pause_s = self._pause_s(pause_s)
+            pause_s = ends.next_pause_s(self.state.poll_after_s, pause_s, self.call.phases.poll)
         if self._failure is not None:
             raise self._failure
 
@@ -130,10 +131,15 @@ class OpenJob:
         Cancelling the call, and its deadline, cancel the job, in bounded time. After another
         error the job goes on; ``error.job_handle`` takes it up.
         """
+        deadline = self.call.deadline
+        kept_s = min(GIVE_UP_S, _GIVE_UP_SHARE * (deadline - self.call.started))
         try:
-            return await self.result(self.call.deadline)
+            async with aclosing(self.states(deadline - kept_s)) as states:
+                async for _ in states:
+                    continue
+            return await self.result(deadline)
         except asyncio.CancelledError as error:
-            _, told = await self.give_up()
+            _, told = await self.give_up(self.call.clock() + GIVE_UP_S)
             error.add_note(f"the job {self.handle.id} at {self.call.here}: {told}")
             self.settle(None, error)
             raise
@@ -150,7 +156,9 @@ class OpenJob:
     async def _too_late(self, error: TimedOutError) -> GenSDKError:
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        outcome, told = await self.give_up()
+        now = self.call.clock()
+        until = min(now + GIVE_UP_S, max(now, self.call.deadline) + _LATE_S)
+        outcome, told = await self.give_up(until)
         if task and task.cancelling() > before:
             self.settle(None, asyncio.CancelledError())
             raise asyncio.CancelledError
@@ -207,22 +215,13 @@ class OpenJob:
         except JobExpiredError as error:
             if not self._cancelling:
                 raise
-            raise JobCancelledError(SAID["cancelled"]) from error  # deleted, as we asked
+            raise JobCancelledError(ends.SAID["cancelled"]) from error  # deleted, as we asked
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not for a job that is cancelled meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopped.wait()
-
-    def _pause_s(self, before: float) -> float:
-        """Seconds to the next look: growing and jittered, or what the provider asks for."""
-        asked = self.state.poll_after_s
-        if asked is not None:
-            return asked * random.uniform(1.0, 1.1)
-        longest = min(LONGEST_PAUSE_S, self.call.phases.poll)
-        grown = before * 1.5 if before else FIRST_PAUSE_S
-        return min(grown * random.uniform(0.8, 1.2), longest)
 
     def _take(self, state: object) -> None:
         if not isinstance(state, JobState):
@@ -237,14 +236,14 @@ class OpenJob:
         call = self.call
         call.emit(JobProgressed(call.id, call.ability, self.handle.id, progress))
         if state.status != "succeeded" and state.ended:
-            self._ended_badly(failure_of(state))
+            self._ended_badly(ends.failure_of(state))
 
     def _collected(self, response: Response) -> Response:
         if not isinstance(response, Response):
             raise self._told(
                 InvalidResponseError(f"the backend answered with {type(response).__name__}")
             )
-        if is_empty(response):
+        if ends.is_empty(response):
             raise self._ended_badly(
                 JobFailedError(
                     "the provider says that the job succeeded, but it made nothing",
@@ -277,23 +276,22 @@ class OpenJob:
             self._cancelling = False
         elif outcome == "stopped" and not self.state.ended:
             self.state = JobState(status="cancelled")
-            self._ended_badly(failure_of(self.state))
+            self._ended_badly(ends.failure_of(self.state))
         return outcome
 
-    async def give_up(self) -> tuple[CancelOutcome | None, str]:
-        """Cancel it in bounded time, whatever comes, and say what came of it.
+    async def give_up(self, until: float) -> tuple[CancelOutcome | None, str]:
+        """Cancel it by a moment on the loop's clock, whatever comes, and say what came of it.
 
         None stands where the provider could not be told, or had done the work already. A
         cancellation that comes meanwhile waits; the task's ``cancelling()`` shows it.
         """
         self._given_up = True
         if self.state.status == "succeeded":
-            return None, DONE
+            return None, ends.DONE
         telling = asyncio.create_task(self.cancel())
-        ends = self.call.clock() + GIVE_UP_S
-        while not telling.done() and self.call.clock() < ends:
+        while not telling.done() and self.call.clock() < until:
             with suppress(asyncio.CancelledError):
-                await asyncio.wait({telling}, timeout=ends - self.call.clock())
+                await asyncio.wait({telling}, timeout=until - self.call.clock())
         if not telling.done():
             telling.cancel()
             with suppress(asyncio.CancelledError):
@@ -301,15 +299,15 @@ class OpenJob:
         done = telling.done() and not telling.cancelled()
         error = telling.exception() if done else TimeoutError()
         if error is None:
-            return telling.result(), OUTCOMES[telling.result()]
+            return telling.result(), ends.OUTCOMES[telling.result()]
         call, job_id = self.call, self.handle.id
         logger.warning("job %s at %s was not cancelled: %r", job_id, call.here, error)
         call.emit(JobCancelled(call.id, call.ability, job_id, None))
-        return None, OUTCOMES[None]
+        return None, ends.OUTCOMES[None]
 
     # ---------------------------------------------------------------------------- inside
     @property
-    def _door(self) -> JobDoor:
+    def _door(self) -> ends.JobDoor:
         if self.door is None:
             raise RuntimeError("the job has no door")
         return self.door
@@ -323,7 +321,7 @@ class OpenJob:
     ) -> ValueT:
         """Ask the backend, in the time of one question, again after a failure in passing."""
         try:
-            return await repeat_look(partial(timed, question, seconds, phase), self.call.retry)
+            return await repeat_look(partial(ends.timed, question, seconds, phase), self.call.retry)
         except (JobError, ContentBlockedError) as error:
             final = self._ended_badly(error)
             if final is error:
@@ -371,7 +369,7 @@ class OpenJob:
             self._failure = self._told(error)
             self._stopped.set()
             if not self.state.ended or self.state.status == "succeeded":
-                self.state = JobState(status=status_of(error), message=error.message)
+                self.state = JobState(status=ends.status_of(error), message=error.message)
             if not self._given_up:  # else the call ends with its own error
                 self.settle(None, error)
         return self._failure

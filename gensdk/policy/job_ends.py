@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
@@ -18,9 +19,15 @@ from gensdk.errors import (
 )
 from gensdk.types import CancelOutcome, JobState, JobStatus, Media, Response
 
-__all__ = ["DONE", "OUTCOMES", "SAID", "JobDoor", "failure_of", "is_empty", "status_of", "timed"]
+__all__ = [
+    "DONE", "OUTCOMES", "SAID", "JobDoor", "failure_of", "is_empty", "next_pause_s", "status_of",
+    "timed",
+]  # fmt: skip
 
 ValueT = TypeVar("ValueT")
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 15.0
 
 
 class JobDoor(Protocol):
@@ -85,6 +92,14 @@ def is_empty(response: Response) -> bool:
         if isinstance(made, tuple):
             return not made or not all(item.data for item in made)
     return False
+
+
+def next_pause_s(asked_s: float | None, before_s: float, poll_s: float) -> float:
+    """Seconds to the next look: growing and jittered, or what the provider asks for."""
+    if asked_s is not None:
+        return asked_s * random.uniform(1.0, 1.1)
+    grown = before_s * 1.5 if before_s else FIRST_PAUSE_S
+    return min(grown * random.uniform(0.8, 1.2), LONGEST_PAUSE_S, poll_s)
 
 
 def status_of(error: GenSDKError) -> JobStatus:

@@ -48,9 +48,13 @@ def dearest(provider: str, model: str, usage: Usage) -> Decimal | None:
 
 
 def cost_of(provider: str | None, asked: str, response: Response) -> Cost | None:
-    """What an answer cost: the provider's word, else by the name it answered with, or was asked."""
-    if response.cost is not None:
-        return response.cost
+    """What an answer cost: the provider's word, else by the name it answered with, or was asked.
+
+    Counts and prices below zero are not believed.
+    """
+    stated = response.cost
+    if stated is not None and stated.amount >= 0:
+        return stated
     found = price(provider, response.model, response.usage)
     if found is None and asked != response.model:
         return price(provider, asked, response.usage)
@@ -101,6 +105,8 @@ class _Rates:
 
         counted = {theirs: getattr(usage, ours) for theirs, ours in _COUNTS.items()}
         known = {name: value for name, value in counted.items() if value is not None}
+        if any(value < 0 for value in known.values()):
+            return None  # no server counts like that, and a price below zero would be a credit
         if usage.audio_s is not None:
             known["audio_seconds"] = usage.audio_s  # what came in is all there was
         try:
@@ -137,7 +143,8 @@ def _plain(usage: Usage, flat: _Flat) -> bool:
         usage.characters,
     )
     total = usage.input_tokens or 0
-    return not any(special) and total < flat.up_to and (usage.cached_tokens or 0) <= total
+    likely = 0 <= (usage.cached_tokens or 0) <= total and (usage.output_tokens or 0) >= 0
+    return likely and total < flat.up_to and not any(special)
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -110,17 +111,19 @@ class Retry:
 
 
 async def repeat_download(
-    work: Callable[[], Awaitable[ValueT]], retry: Retry, tokens: Tokens
+    work: Callable[[], Awaitable[ValueT]], retry: Retry, tokens: Tokens, deadline: float = math.inf
 ) -> ValueT:
     """Do a download, and do it again after a transient failure: that costs nothing.
 
     The address of a picture that has been paid for is worth more than one try, as long as the
-    allowance lasts.
+    allowance lasts, and the time up to a deadline on the loop's clock.
     """
+    clock = asyncio.get_running_loop().time
 
     def again(error: GenSDKError, tries: int, wait_s: float) -> bool:
         transient = isinstance(error, TransientError)
-        return transient and tries < retry.attempts and wait_s <= retry.max_wait_s
+        in_time = wait_s <= retry.max_wait_s and clock() + wait_s < deadline
+        return transient and tries < retry.attempts and in_time
 
     return await _repeat(work, retry, again, tokens)
 

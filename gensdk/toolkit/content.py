@@ -94,7 +94,7 @@ def decoder_for(coding: str | None) -> Decoder | None:
     if not codings:
         return None
     if len(codings) > 1 or codings[0] not in {"gzip", "x-gzip", "deflate"}:
-        raise InvalidResponseError(
-            f"The provider compressed its answer as {coding!r}, which was not asked for."
+        raise InvalidResponseError(  # which one is not told: a server may put the key there
+            f"The provider compressed its answer in a way that was not asked for ({ACCEPTED} was)."
         )
     return Decoder()

@@ -203,6 +203,7 @@ class _Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         if self._ended:
             raise httpcore2.WriteError("the connection is closed")
         self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        del pieces  # the key is in them, and a call that is cut off here shows this frame
         with _mapped(httpcore2.WriteTimeout, httpcore2.WriteError):
             while self._paused:
                 await self._wait(timeout)

@@ -17,6 +17,7 @@ import pytest
 
 import gensdk
 from gensdk import Timeouts
+from gensdk.backends.compatible import OpenAICompatibleBackend
 from gensdk.backends.openai import OpenAIBackend
 from gensdk.errors import (
     ConnectionFailedError,
@@ -42,7 +43,7 @@ from tests.support.hostile import (
     silent,
 )
 from tests.support.openai_media import PNG, b64
-from tests.support.server import Handler, LoopbackServer, answer_error
+from tests.support.server import Handler, LoopbackServer, answer_error, answer_json
 from tests.support.warped_time import warped
 
 EVERY_S = 0.2
@@ -353,3 +354,35 @@ def test_a_route_of_dead_hops_says_so() -> None:
     assert [one.phase for one in error.exceptions if isinstance(one, TimedOutError)] == [
         "attempt", "attempt",
     ]  # fmt: skip
+
+
+RUNNING = answer_json({"id": "v1", "status": "in_progress"})
+
+
+@pytest.mark.parametrize("total", [2.0, 10.0, 200.0])
+@pytest.mark.parametrize("look", [silent, RUNNING], ids=["silent", "running"])
+@pytest.mark.parametrize("deleted", [silent, drip(JSON_HEAD, b"1\r\n \r\n", EVERY_S)])
+def test_a_job_that_cannot_be_cancelled_ends_in_time(
+    total: float, look: Handler, deleted: Handler
+) -> None:
+    """Telling the provider that nobody waits any more is a part of the call, too."""
+
+    async def run() -> tuple[TimedOutError, float, list[str]]:
+        clock = asyncio.get_running_loop().time
+        async with LoopbackServer(limit_s=1e6) as server:
+            server.on("POST", "/v1/videos", answer_json({"id": "v1", "status": "queued"}))
+            server.on("GET", "/v1/videos/v1", look)
+            server.on("DELETE", "/v1/videos/v1", deleted)
+            backend = OpenAICompatibleBackend(f"{server.url}/v1", api_key=CANARY)
+            async with gensdk.Client(backends={"a": backend}) as client:
+                began = clock()
+                with pytest.raises(TimedOutError) as caught:
+                    await client.video(PROMPT, model="a:m", timeouts=total)
+                seconds = clock() - began
+            await backend.aclose()
+        return caught.value, seconds, [one.method for one in server.requests]
+
+    error, seconds, asked = warped(run())
+    assert 0.95 * total <= seconds <= total + 0.5
+    assert (error.phase, error.billed, error.job_id) == ("total", "maybe", "v1")
+    assert (asked[0], asked.count("POST"), asked.count("DELETE")) == ("POST", 1, 1)

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 import gensdk
+from gensdk.backends.openai import OpenAIBackend
 from gensdk.errors import GenSDKError
 from tests.support import openai_responses as responses
 from tests.support.fake_openai import say
-from tests.support.hostile import VERBS, asking, failing, good_answer
+from tests.support.hostile import CANARY, VERBS, asking, failing, good_answer
 from tests.support.openai_chat import choice, chunk, completion
 from tests.support.openai_media import PNG, b64
-from tests.support.server import RecordedRequest, Reply, answer_bytes
+from tests.support.server import LoopbackServer, RecordedRequest, Reply, answer_bytes
 
 ODD: list[Any] = [
     None, [], {}, "", "x", True, -1, 1.5, float("nan"), 10**400, [None], {"a": None}, "\ud800",
@@ -261,3 +262,27 @@ async def test_a_number_that_is_none_is_no_score_and_no_time(number: str) -> Non
         handler = answer_bytes(body.replace("0.25", number).encode(), "application/json")
         error, asked = await failing(VERBS[verb], handler)
         assert (error.kind, asked) == ("invalid_response", 2)
+
+
+NEGATIVE: list[Document] = [
+    {"prompt_tokens": -(10**6), "completion_tokens": 7, "total_tokens": 1},
+    {"prompt_tokens": 5, "completion_tokens": -(10**6), "total_tokens": 1},
+    {"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": -9999}},
+    {"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": {"audio_tokens": -9999}},
+    {"prompt_tokens": 5, "completion_tokens": 7, "cost": -5.0},
+]
+
+
+@pytest.mark.parametrize("usage", NEGATIVE)
+async def test_a_count_below_nothing_is_no_credit(usage: Document) -> None:
+    """What cannot be has no price: the budget keeps what it had reserved."""
+    answer = answer_bytes(json.dumps(completion() | {"usage": usage}).encode(), "application/json")
+    async with LoopbackServer() as server:
+        server.on("*", "*", answer)
+        backend = OpenAIBackend(api_key=CANARY, base_url=f"{server.url}/v1", protocol="chat")
+        budget = gensdk.Budget(1, output_tokens=100)
+        async with gensdk.Client(backends={"openai": backend}, budget=budget) as client:
+            reply = await client.text("Hi", model="openai:gpt-4o")
+        await backend.aclose()
+    assert reply.cost is None or 0 < reply.cost.amount < 1
+    assert 0 < budget.report().spent < 1

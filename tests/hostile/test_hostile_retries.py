@@ -159,6 +159,29 @@ async def test_the_server_may_overrule_the_class(
     assert error.retryable == (says.lower() == "true" or (says == "maybe" and status == 500))
 
 
+def test_a_download_that_would_wait_longer_than_the_call_may_last_is_over_at_once() -> None:
+    """The picture is paid for; what is told is why it cannot be had, not that time ran out."""
+
+    async def linking(request: RecordedRequest, reply: Reply) -> None:
+        if request.method == "GET":
+            await reply.error(503, "", {"retry-after": "30"})
+        else:
+            await reply.json({"data": [{"url": f"http://{request.headers['host']}/a.png"}]})
+
+    async def run() -> tuple[GenSDKError, int, float]:
+        clock = asyncio.get_running_loop().time
+        policy = gensdk.MediaPolicy(allow_hosts=frozenset({"127.0.0.1"}))
+        began = clock()
+        settings: dict[str, Any] = {"timeouts": 10, "retry": USUAL, "media": policy}
+        error, asked = await failing(PLAIN["image"], linking, patience_s=1e6, **settings)
+        return error, asked, clock() - began
+
+    error, asked, seconds = warped(run())
+    assert (type(error), error.retry_after, error.billed) == (ServerError, 30, "yes")
+    assert asked == 2
+    assert seconds < 1
+
+
 # ----------------------------------------------------------------------------------- the allowance
 REFUSED = {"error": {"message": "no", "code": "insufficient_quota", "type": "insufficient_quota"}}
 OUTAGES: dict[str, tuple[Handler, int]] = {

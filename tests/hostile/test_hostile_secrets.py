@@ -12,13 +12,17 @@ import copy
 import json
 import logging
 import pickle
+import socket
 from typing import Any
 
 import pytest
 
 import gensdk
 from gensdk import Timeouts
-from gensdk.errors import GenSDKError
+from gensdk.backends.openai import OpenAIBackend
+from gensdk.errors import GenSDKError, TimedOutError
+from gensdk.types import Media
+from tests.support.fake_openai import MP3
 from tests.support.hostile import (
     ACCOUNTS,
     CANARY,
@@ -58,6 +62,10 @@ def told(**facts: str) -> str:
     return json.dumps({"error": {"message": "no", "type": "t", "param": None, "code": "c"} | facts})
 
 
+async def echo_in_coding(_: RecordedRequest, reply: Reply) -> None:
+    await reply.bytes(b"{}", "application/json", 200, {"content-encoding": CANARY})
+
+
 ECHOES: dict[str, Handler] = {
     "message": echo(400, told(message="your key KEY is wrong")),
     "code": echo(401, told(code="KEY")),
@@ -76,6 +84,7 @@ ECHOES: dict[str, Handler] = {
     "a broken header": raw(f"HTTP/1.1 200 OK\r\nbad header {CANARY}\r\n\r\n".encode()),
     "a broken status": raw(f"HTTP/1.1 {CANARY}\r\n\r\n".encode()),
     "a chunk": echo_in_chunk,
+    "a coding": echo_in_coding,
     "a redirect": echo(307, ""),
     "no reason": echo(500, ""),
     "nothing": echo(200, ""),
@@ -182,6 +191,28 @@ async def test_no_key_in_what_a_cancelled_call_leaves(
 
 async def _awaited(verb: str, client: gensdk.Client) -> Any:
     return await VERBS[verb](client)
+
+
+@pytest.mark.parametrize("transport", ["httpx2", "aiohttp"])
+@pytest.mark.parametrize("cancelled", [False, True], ids=["too late", "cancelled"])
+async def test_no_key_in_what_is_cut_off_while_it_is_sent(transport: Any, cancelled: bool) -> None:
+    """The request is larger than what sockets hold, and nobody reads it."""
+    if transport == "aiohttp":
+        pytest.importorskip("aiohttp", "3.14")
+    sound = Media(data=MP3 + bytes(16 * 2**20))
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        backend = OpenAIBackend(api_key=CANARY, base_url=url, http_client=transport)
+        async with gensdk.Client(backends={"a": backend}) as client:
+            total = 60.0 if cancelled else 0.1
+            with pytest.raises(TimeoutError if cancelled else TimedOutError) as caught:
+                async with asyncio.timeout(0.1 if cancelled else 60):
+                    await client.transcribe(sound, model="a:whisper-1", timeouts=total)
+        await backend.aclose()
+    assert CANARY not in everything_in(caught.value)
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)

@@ -30,7 +30,7 @@ PROVIDERS = ["fal-ai", "replicate", "together", "wavespeed"]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs are looked at without a pause."""
-    monkeypatch.setattr("gensdk.policy.job.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("gensdk.policy.job_ends.FIRST_PAUSE_S", 0.001)
 
 
 def queue_of(provider: str, server: LoopbackServer, *, ending: Any = None) -> None:
