@@ -45,6 +45,8 @@ LIGHT = ("pytest", "pytest_asyncio.plugin", "pydantic", "httpx2", "openai", "ten
 TESTS_S = 15.0
 """Seconds of tests for one change, as long as they took without it; the quickest are taken."""
 SLACK_S = 20.0
+HANGS_S = 8.0
+"""A test that takes so much longer than five times what it usually takes has noticed a change."""
 
 
 @dataclass
@@ -86,12 +88,22 @@ class Module:
 
 
 class Record:
-    """A pytest plugin that writes down how each test went."""
+    """A pytest plugin that writes down how each test went, and ends a test that hangs.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: What is written.
+        usual: Seconds that each test took without a change; none where nothing is to be ended.
+    """
+
+    def __init__(self, path: Path, usual: dict[str, float]) -> None:
         self._path = path
+        self._usual = usual
         self._seconds: dict[str, float] = {}
         self._failed: list[str] = []
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if nodeid in self._usual:  # the signal ends this process, which counts as a failure
+            signal.setitimer(signal.ITIMER_REAL, HANGS_S + 5 * self._usual[nodeid])
 
     def pytest_runtest_logreport(self, report: object) -> None:
         name = report.nodeid
@@ -191,7 +203,7 @@ def _child(
         return int(pytest.main(
             ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=short",
              "-W", "ignore::pytest.PytestAssertRewriteWarning", *arguments],
-            plugins=[Record(record)],
+            plugins=[Record(record, {} if text is None else module.seconds)],
         ))  # fmt: skip
     except BaseException as error:  # noqa: BLE001  # whatever it is, the change was noticed
         print(repr(error))

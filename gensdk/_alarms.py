@@ -51,12 +51,11 @@ class Alarm:
             self.call = None
             self._clock.one_off()
 
-    def ring(self) -> bool:
-        """Ring, once; whether it did."""
+    def ring(self) -> None:
+        """Ring, once."""
         call, self.call = self.call, None
         if call is not None:
             call()
-        return call is not None
 
 
 class _LoopClock:
@@ -86,7 +85,7 @@ class _LoopClock:
             self._wake_at(when)
 
     def one_off(self) -> None:
-        """Count an alarm that was switched off, and drop these once they are the most."""
+        """Count what was switched off since the last sweep; sweep once it may be the most."""
         self._off += 1
         if self._off > FEW and 2 * self._off > len(self._alarms):
             self._alarms = [item for item in self._alarms if item[2].call is not None]
@@ -111,8 +110,7 @@ class _LoopClock:
                 if alarm.call is not None and (when > due or number > later):
                     break  # what is set by one that rings has a turn of the loop's to itself
                 heappop(self._alarms)
-                if not alarm.ring():
-                    self._off -= 1
+                alarm.ring()
         finally:  # whatever one of them did, the others will ring
             if self._alarms and (not self._timers or self._alarms[0][0] < self._timers[-1]):
                 self._wake_at(self._alarms[0][0])

@@ -183,6 +183,68 @@ def test_many_that_are_switched_off_cost_one_timer_and_little_memory() -> None:
     on_hand_loop(work)
 
 
+def test_most_of_what_is_kept_is_on() -> None:
+    async def work(_loop: HandLoop) -> None:
+        others = alarms_alive()
+
+        def alive() -> int:
+            return alarms_alive() - others
+
+        few = [Alarm(300.0, lambda: None) for _ in range(FEW + 1)]
+        while few:
+            few.pop().off()
+        assert alive() == 0, "the last one was one too many"
+        for _ in range(FEW):
+            Alarm(300.0, lambda: None).off()
+        assert alive() == FEW, "so many may stay"
+        many = [Alarm(300.0, lambda: None) for _ in range(10 * FEW)]
+        for _ in range(9 * FEW):
+            Alarm(300.0, lambda: None).off()
+        assert alive() == 20 * FEW, "half and half"
+        Alarm(300.0, lambda: None).off()
+        assert alive() == 10 * FEW, "now they were the most"
+        while many:
+            many.pop().off()
+        assert alive() <= FEW
+
+    on_hand_loop(work)
+
+
+def test_those_that_rang_do_not_hide_those_that_are_off() -> None:
+    async def work(loop: HandLoop) -> None:
+        others = alarms_alive()
+        rung: list[int] = []
+        for number in range(10 * FEW):
+            Alarm(1.0, partial(rung.append, number))
+        await loop.turn_to(1.0)
+        assert rung == list(range(10 * FEW))
+        for _ in range(10 * FEW):
+            Alarm(300.0, lambda: None).off()
+        assert alarms_alive() - others <= FEW
+
+    on_hand_loop(work)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_left_after_a_sweep_rings_in_order(seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def work(loop: HandLoop) -> None:
+        rung: list[float] = []
+        alarms = {
+            moment: Alarm(moment, partial(rung.append, moment))
+            for moment in (rng.uniform(1, 100) for _ in range(8 * FEW))
+        }
+        for moment in rng.sample(sorted(alarms), 6 * FEW):
+            alarms.pop(moment).off()
+        assert rung == []
+        await loop.turn_to(50.0)
+        await loop.turn_to(100.0)
+        assert rung == sorted(alarms)
+
+    on_hand_loop(work)
+
+
 def test_short_ones_before_a_long_one_do_not_pile_up_timers() -> None:
     async def work(loop: HandLoop) -> None:
         rung: list[float] = []

@@ -54,18 +54,15 @@ class Watch:
         self._deadline = deadline
         self._alarm: Alarm | None = None
         self._task: asyncio.Task[object] | None = None
-        self._since = 0.0
-        self._baseline = 0
         self._fired: TimedOutError | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> None:
         """Begin a wait of the current task."""
-        self._task = asyncio.current_task()
+        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._since = self._loop.time()
-        self._baseline = self._task.cancelling() if self._task else 0
+        self._baseline = task.cancelling()
         if self._alarm is None:
             self._arm()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the wait; turns the cancellation by our own clock into ``TimedOutError``."""
@@ -108,7 +105,7 @@ class Watch:
 
 
 class OpenStream(Generic[EventT]):
-    """A stream whose first output has arrived. Iterate it, then ``close`` it.
+    """A stream whose first output has arrived. Take events by ``anext``, then ``close`` it.
 
     At the end ``settle`` closes the record of the attempt, then ``finish`` completes the
     response, then the ``on_end`` callbacks run: in that order, once. They run too, on the loop,
@@ -116,7 +113,7 @@ class OpenStream(Generic[EventT]):
 
     One task reads. Another may ``close`` the stream meanwhile, which ends the reader's wait.
 
-    Raises from iteration: ``StreamInterruptedError`` where the stream ends without its final
+    Raises from ``anext``: ``StreamInterruptedError`` where the stream ends without its final
     event, ``TimedOutError`` for the phases ``idle`` and ``total`` (``OutcomeUnknownError`` where
     the call is paid for once), and the provider's own error; each with ``partial``.
     """
@@ -142,10 +139,6 @@ class OpenStream(Generic[EventT]):
     def on_end(self, ending: Ending) -> None:
         """Call ``ending(response, error)`` once, when the stream ends in whatever way."""
         self._endings.append(ending)
-
-    def __aiter__(self) -> OpenStream[EventT]:
-        """Iterate over the events."""
-        return self
 
     async def __anext__(self) -> EventT:
         """The next event; the last one is ``Finished``."""
@@ -289,7 +282,7 @@ class OpenStream(Generic[EventT]):
         The collector may run in any thread, so the work goes to the loop; one that has ended has
         no places left to give back. The loop closes the generator itself.
         """
-        if getattr(self, "_over", True):
+        if self._over:
             return
         self._over = True
         with contextlib.suppress(RuntimeError):

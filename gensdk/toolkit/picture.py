@@ -6,6 +6,7 @@ first, of the formats that providers send; of others nothing is known and nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 __all__ = ["MAX_PIXELS", "picture_problem", "picture_size"]
@@ -20,8 +21,8 @@ _CHUNK_FRAME = 12
 """Length, name and checksum around each chunk of a PNG."""
 _JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of a JPEG frame (ITU T.81, table B.1); the three left out are no frames."""
-_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
-"""Markers without a length."""
+_JPEG_BARE = frozenset({0x01, *range(0xD0, 0xDA)})
+"""Markers without a length (there, B.1.1.3)."""
 
 
 def picture_problem(data: bytes, media_type: str) -> str | None:
@@ -52,7 +53,9 @@ def picture_size(data: bytes, media_type: str) -> Size | None:
 
 
 def _png(data: bytes) -> Size | None:
-    return (_big(data, 16, 4), _big(data, 20, 4)) if data[12:16] == b"IHDR" else None
+    if len(data) < 24 or data[12:16] != b"IHDR":
+        return None
+    return _big(data, 16, 4), _big(data, 20, 4)
 
 
 def _png_is_whole(data: bytes) -> bool:
@@ -116,15 +119,17 @@ def _webp_is_whole(data: bytes) -> bool:
 
 def _heif(data: bytes) -> Size | None:
     """The largest ``ispe`` property (ISO/IEC 23008-12, 6.5.3), wherever its box stands."""
-    sizes: list[Size] = []
-    at = data.find(b"ispe", 0, _HEIF_HEAD)
-    while at >= 0 and at + 16 <= len(data):
-        sizes.append((_big(data, at + 8, 4), _big(data, at + 12, 4)))
-        at = data.find(b"ispe", at + 4, _HEIF_HEAD)
+    sizes = [
+        (int.from_bytes(width, "big"), int.from_bytes(height, "big"))
+        for width, height in _ISPE.findall(data[:_HEIF_HEAD])
+    ]
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
+_ISPE = re.compile(rb"ispe(?=.{4}(.{4})(.{4}))", re.DOTALL)
+"""The property's name, its version and flags, its sides; one may begin within another."""
 _HEIF_HEAD = 2**16
+"""Behind it these four letters may be part of the drawing."""
 
 
 def _big(data: bytes, at: int, size: int) -> int:

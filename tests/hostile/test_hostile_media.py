@@ -13,7 +13,7 @@ import pytest
 import gensdk
 from gensdk.errors import GenSDKError, InvalidResponseError, UnsafeURLError
 from gensdk.toolkit import picture_problem
-from gensdk.toolkit.picture import MAX_PIXELS, picture_size
+from gensdk.toolkit.picture import picture_size
 from gensdk.types import URL, Media, sniff
 from tests.support.hostile import PLAIN, PROMPT, STREAMS, asking, failing
 from tests.support.openai_media import PNG, b64
@@ -21,6 +21,9 @@ from tests.support.server import LoopbackServer, RecordedRequest, Reply, answer_
 from tests.toolkit.test_download import REFUSED
 
 GIGA = 40_000
+REST = b"\xee"
+"""Of what follows a size nothing is read."""
+BMP = b"BM" + REST * 4 + bytes(4) + REST * 4
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -33,21 +36,21 @@ def png(width: int, height: int, data: bytes = b"\0") -> bytes:
 
 
 def gif(width: int, height: int) -> bytes:
-    return b"GIF89a" + struct.pack("<HH", width, height) + bytes(10)
+    return b"GIF89a" + struct.pack("<HH", width, height) + REST * 10
 
 
 def bmp(width: int, height: int) -> bytes:
-    return b"BM" + bytes(12) + struct.pack("<Iii", 40, width, height) + bytes(20)
+    return BMP + struct.pack("<Iii", 40, width, height) + REST * 20
 
 
 def old_bmp(width: int, height: int) -> bytes:
-    return b"BM" + bytes(12) + struct.pack("<IHH", 12, width, height) + bytes(20)
+    return BMP + struct.pack("<IHH", 12, width, height) + REST * 20
 
 
 def jpeg(width: int, height: int) -> bytes:
-    app = b"\xff\xe0" + struct.pack(">H", 16) + bytes(14)
+    app = b"\xff\xe0" + struct.pack(">H", 16) + REST * 14
     table = b"\xff\xc4" + struct.pack(">H", 4) + bytes(2)  # a table, whose marker looks like one
-    frame = b"\xff\xff\xc0" + struct.pack(">HBHH", 11, 8, height, width) + bytes(6)
+    frame = b"\xff\xff\xc0" + struct.pack(">HBHH", 11, 8, height, width) + REST * 6
     return b"\xff\xd8" + app + b"\xff\x01" + table + frame + b"\xff\xd9"
 
 
@@ -58,21 +61,28 @@ def webp(kind: bytes, body: bytes) -> bytes:
 
 def webp_x(width: int, height: int) -> bytes:
     sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
-    return webp(b"VP8X", bytes(4) + sides + bytes(8))
+    return webp(b"VP8X", REST * 4 + sides + REST * 8)
 
 
 def webp_l(width: int, height: int) -> bytes:
-    return webp(b"VP8L", b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14) + bytes(9))
+    return webp(b"VP8L", b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14) + REST * 9)
 
 
 def webp_y(width: int, height: int) -> bytes:
-    return webp(b"VP8 ", bytes(3) + b"\x9d\x01\x2a" + struct.pack("<HH", width, height) + bytes(8))
+    return webp(b"VP8 ", REST * 3 + b"\x9d\x01\x2a" + struct.pack("<HH", width, height) + REST * 8)
+
+
+def ispe(width: int, height: int) -> bytes:
+    return struct.pack(">I", 20) + b"ispe" + struct.pack(">III", 0, width, height)
 
 
 def avif(width: int, height: int) -> bytes:
-    small = struct.pack(">I", 20) + b"ispe" + struct.pack(">III", 0, 64, 64)
-    large = struct.pack(">I", 20) + b"ispe" + struct.pack(">III", 0, width, height)
-    return struct.pack(">I", 16) + b"ftypavif" + bytes(4) + small + large
+    head = struct.pack(">I", 16) + b"ftypavif" + bytes(4)
+    return head + ispe(width, height) + ispe(64, 48) + REST * 8
+
+
+def heic(width: int, height: int) -> bytes:
+    return avif(width, height).replace(b"avif", b"heic")
 
 
 MAKERS: dict[str, tuple[Any, str, int]] = {
@@ -86,6 +96,7 @@ MAKERS: dict[str, tuple[Any, str, int]] = {
     "webp, lossless": (webp_l, "image/webp", 16384),
     "webp": (webp_y, "image/webp", 16383),
     "avif": (avif, "image/avif", GIGA),
+    "heic": (heic, "image/heic", GIGA),
 }
 
 
@@ -111,15 +122,79 @@ def test_no_header_breaks_the_reading(name: str) -> None:
         picture_size(made[:end] + b"\xff" * 40, media_type)
 
 
+STATED_WITHIN = {
+    # bytes from the start up to the end of the size; those of BMP and WebP are headers
+    "png": 24, "gif": 10, "bmp": 26, "old bmp": 26, "jpeg": 38,
+    "webp, extended": 30, "webp, lossless": 30, "webp": 30, "avif": 36, "heic": 36,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_half_a_size_is_none(name: str) -> None:
+    make, media_type, _ = MAKERS[name]
+    made = make(640, 480)
+    found = [picture_size(made[:end], media_type) for end in range(len(made) + 1)]
+    first = STATED_WITHIN[name]
+    assert found == [None] * first + [(640, 480)] * (len(made) + 1 - first)
+
+
+FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+WITHOUT_LENGTH = {0x01, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9}
+
+
+@pytest.mark.parametrize("marker", range(0x01, 0xFF))
+def test_every_marker_of_a_jpeg(marker: int) -> None:
+    """A frame, a marker alone, or a segment that is passed over: ITU T.81, table B.1."""
+    start, begun = b"\xff\xd8", bytes([0xFF, marker])
+    sides = struct.pack(">HBHH", 11, 8, 600, 800) + REST * 4
+    end = b"\xff\xc0" + struct.pack(">HBHH", 11, 8, 480, 640)
+    if marker in FRAMES:
+        assert picture_size(start + begun + sides + end, "image/jpeg") == (800, 600)
+    elif marker in WITHOUT_LENGTH:
+        assert picture_size(start + begun + end, "image/jpeg") == (640, 480)
+    else:
+        assert picture_size(start + begun + sides + end, "image/jpeg") == (640, 480)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3])
+def test_a_segment_of_a_jpeg_is_as_long_as_its_length_at_least(length: int) -> None:
+    segment = b"\xff\xe5" + struct.pack(">H", length) + REST * max(0, length - 2)
+    end = b"\xff\xc0" + struct.pack(">HBHH", 11, 8, 480, 640)
+    assert picture_size(b"\xff\xd8" + segment + end, "image/jpeg") == (640, 480)
+
+
+def test_a_bitmap_drawn_from_the_top() -> None:
+    assert picture_size(bmp(640, -480), "image/bmp") == (640, 480)
+    problem = picture_problem(bmp(GIGA, -GIGA), "image/bmp")
+    assert problem is not None
+    assert "40000 x 40000" in problem
+
+
+def test_the_largest_of_several_sizes_counts_wherever_it_is_stated() -> None:
+    sizes = (ispe(64, 48), ispe(GIGA, GIGA), ispe(100, 40_000), ispe(40_000, 100))
+    for at in range(len(sizes)):
+        data = avif(640, 480) + b"".join(sizes[at:] + sizes[:at])
+        assert picture_size(data, "image/avif") == (GIGA, GIGA)
+    hidden = struct.pack(">I", 20) + b"ispe" + ispe(GIGA, GIGA)  # as if it were another's sides
+    assert picture_size(avif(640, 480) + hidden, "image/avif") == (GIGA, GIGA)
+
+
+def test_letters_within_a_drawing_are_no_size() -> None:
+    drawing = bytes(2**16) + ispe(GIGA, GIGA)
+    assert picture_problem(avif(640, 480) + drawing, "image/avif") is None
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (png(0, 5), "no pixels"),
-        (png(64, 64)[:-13], "cut off"),
-        (png(64, 64, bytes(5000))[:3000], "cut off"),
-        (PNG[:8] + bytes(100), "cut off"),
-        (webp_x(64, 64)[:-5], "cut off"),
-        (png(MAX_PIXELS + 1, 1), "100000001 x 1"),
+        (png(0, 5), "has no pixels."),
+        (png(5, 0), "has no pixels."),
+        (png(64, 64)[:-13], "is cut off or damaged."),
+        (png(64, 64)[:-1], "is cut off or damaged."),
+        (png(64, 64, bytes(5000))[:3000], "is cut off or damaged."),
+        (PNG[:8] + bytes(100), "is cut off or damaged."),
+        (webp_x(64, 64)[:-1], "is cut off or damaged."),
+        (png(100_000_001, 1), "claims to be 100000001 x 1 pixels, more than 100000000."),
     ],
 )
 async def test_a_damaged_picture_is_no_answer(data: bytes, says: str) -> None:

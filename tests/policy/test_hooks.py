@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from gensdk.errors import ConfigurationError, InvalidResponseError, RateLimitErr
 from gensdk.testing import Pause, ScriptedJob, Step, run_virtual, say
 from gensdk.types import (
     Cost,
+    Finished,
     Media,
     ModerationResponse,
     ResponseWarning,
@@ -23,6 +25,7 @@ from gensdk.types import (
     VideoResponse,
 )
 from tests.support.scripts import ONCE, client_of, scripted
+from tests.support.virtual_time import virtual_time
 
 SECRET = "the moon is made of cheese"
 
@@ -124,7 +127,7 @@ async def test_a_job_that_was_started_is_not_paid_for_yet() -> None:
     facts: list[Any] = []
     reply = await client_of(backend, hooks=[facts.append]).video("x")
     (started, *_) = [fact.attempt for fact in facts if isinstance(fact, AttemptFinished)]
-    assert (started.outcome, started.billed) == ("ok", "maybe")
+    assert (started.outcome, started.billed, started.request_id) == ("ok", "maybe", "job-1")
     assert reply.attempts[-1].billed == "yes"
 
 
@@ -194,12 +197,19 @@ async def test_a_backend_that_does_not_name_its_model() -> None:
     assert (await client_of(scripted(say("x"))).text("x")).model == "m"
 
 
+@virtual_time
 async def test_a_stream_tells_when_its_first_output_came() -> None:
-    async with client_of(scripted("a b")).stream_text("x") as stream:
+    async def events(_request: Any, _context: Any) -> AsyncIterator[Any]:
+        await asyncio.sleep(3)
+        yield TextDelta(text="a")
+        await asyncio.sleep(4)
+        yield Finished(response=say("a"))
+
+    backend: Any = scripted()
+    backend.stream_text = events
+    async with client_of(backend).stream_text("x") as stream:
         reply = await stream.result()
-    assert reply.timing is not None
-    assert reply.timing.first_output_s is not None
-    assert 0 <= reply.timing.first_output_s <= reply.timing.duration_s
+    assert (reply.timing.first_output_s, reply.timing.duration_s) == (3.0, 7.0)
 
 
 async def test_a_demo_says_that_it_is_one() -> None:

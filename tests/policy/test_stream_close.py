@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gensdk import Limit, Timeouts
+from gensdk._alarms import Alarm
 from gensdk.errors import (
     ConfigurationError,
     GenSDKError,
@@ -19,6 +20,37 @@ from gensdk.errors import (
 from gensdk.testing import Pause, say
 from gensdk.types import Finished, TextDelta
 from tests.support.scripts import client_of, nothing_left, partial_of, scripted, until
+
+
+@pytest.mark.parametrize("way", ["text", "read", "left", "broken", "cancelled"])
+async def test_what_is_over_leaves_no_clock_running(way: str) -> None:
+    before = clocks_running()
+    end: Any = ServerError("broken") if way == "broken" else Pause()
+    script: Any = "fine" if way == "text" else [TextDelta(text="a"), "b" if way == "read" else end]
+    client = client_of(scripted(script))
+
+    async def work() -> None:
+        if way == "text":
+            await client.text("x")
+            return
+        async with client.stream_text("x") as stream:
+            await anext(stream)
+            if way != "left":
+                await stream.result()
+
+    task = asyncio.create_task(work())
+    if way == "cancelled":
+        await end.reached()
+        assert clocks_running() > before
+        task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() == (way == "cancelled")
+    assert clocks_running() == before
+
+
+def clocks_running() -> int:
+    gc.collect()
+    return sum(type(thing) is Alarm and thing.call is not None for thing in gc.get_objects())
 
 
 async def test_closing_ends_the_wait_of_another_task() -> None:

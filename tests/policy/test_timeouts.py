@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,9 +26,21 @@ from gensdk.policy.stream import Watch
 from gensdk.policy.timeouts import DEFAULTS, NOTHING
 from gensdk.spec import Context
 from gensdk.testing import Pause, ScriptedBackend
-from gensdk.types import ABILITIES, AudioChunk, Request, TextDelta
+from gensdk.types import (
+    ABILITIES,
+    AudioChunk,
+    ImageDone,
+    ImageResponse,
+    Media,
+    Request,
+    Response,
+    SpeechResponse,
+    TextDelta,
+    TextResponse,
+)
 from tests.support.scripts import (
     ONCE,
+    PNG,
     ask,
     client_of,
     facts,
@@ -36,6 +49,7 @@ from tests.support.scripts import (
     scripted,
     until,
 )
+from tests.support.virtual_time import virtual_time
 
 TINY = 0.02
 NEVER = math.inf
@@ -67,6 +81,26 @@ async def test_attempt_on_this_machine_costs_nothing() -> None:
 async def test_an_attempt_that_timed_out_is_tried_again() -> None:
     reply = await client_of(scripted(Pause(), "fine")).text("x", timeouts=Timeouts(attempt=TINY))
     assert [one.error for one in reply.attempts] == ["timeout", None]
+
+
+async def test_outside_of_a_task_no_clock_could_end_the_call() -> None:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[BaseException] = loop.create_future()
+
+    def by_hand() -> None:
+        work = client_of(scripted(Pause())).text("x")
+        try:
+            work.send(None)
+        except (RuntimeError, AttributeError) as error:
+            told.set_result(error)
+        finally:
+            work.close()
+
+    loop.call_soon(by_hand)
+    async with asyncio.timeout(5):
+        error = await told
+    assert type(error) is RuntimeError
+    assert "outside of a task" in str(error)
 
 
 async def test_total() -> None:
@@ -187,6 +221,79 @@ async def test_every_output_starts_the_idle_clock_again() -> None:
         assert (await stream.result()).text == "end"
 
 
+@pytest.mark.parametrize(
+    ("ability", "event", "kind"),
+    [
+        ("text", TextDelta(text="half"), TextResponse),
+        ("image", ImageDone(image=Media(data=PNG)), ImageResponse),
+        ("speech", AudioChunk(data=b"ab"), SpeechResponse),
+    ],
+)
+async def test_what_is_left_of_a_stream_says_where_it_comes_from(
+    ability: str, event: Any, kind: type[Response]
+) -> None:
+    client = client_of(scripted([event, Pause()], local=True))
+    async with getattr(client, f"stream_{ability}")("x", timeouts=Timeouts(idle=TINY)) as stream:
+        with pytest.raises(TimedOutError) as caught:
+            await stream.result()
+    partial = partial_of(caught.value)
+    assert type(partial) is kind
+    assert (partial.provider, partial.model, partial.finish_reason) == ("a", "m", "error")
+
+
+@virtual_time
+async def test_the_clocks_of_a_stream_strike_at_their_moment() -> None:
+    """The timer of one wait rings in the next one, which has its whole time all the same."""
+    loop = asyncio.get_running_loop()
+
+    async def events(_request: Any, _context: Any) -> AsyncIterator[TextDelta]:
+        yield TextDelta(text="a")
+        await asyncio.sleep(40)
+        yield TextDelta(text="b")
+        await asyncio.sleep(10_000)
+
+    backend: Any = scripted()
+    backend.stream_text = events
+    for total, struck_s, phase in (
+        (9_000, 40 + 60, "idle"), (101, 100, "idle"), (100, 100, "total"), (90, 90, "total"),
+    ):  # fmt: skip
+        began = loop.time()
+        timeouts = Timeouts(idle=60, total=total)
+        async with client_of(backend).stream_text("x", timeouts=timeouts) as stream:
+            with pytest.raises(TimedOutError) as caught:
+                await stream.result()
+        assert caught.value.phase == phase
+        assert partial_of(caught.value).text == "ab"
+        assert loop.time() - began == struck_s
+    nothing_left()
+
+
+async def test_a_task_that_got_over_a_cancellation_has_its_clocks() -> None:
+    """Its count of cancellations is not zero then, and none of them is ours to take back."""
+    client = client_of(scripted([TextDelta(text="a"), Pause()], Pause(), Pause()), retry=ONCE)
+
+    async def work() -> list[str | None]:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        phases: list[str | None] = []
+        async with client.stream_text("x", timeouts=Timeouts(idle=TINY)) as stream:
+            with pytest.raises(TimedOutError) as caught:
+                await stream.result()
+        phases.append(caught.value.phase)
+        for timeouts in (Timeouts(attempt=TINY), Timeouts(total=TINY)):
+            with pytest.raises(TimedOutError) as caught:
+                await client.text("x", timeouts=timeouts)
+            phases.append(caught.value.phase)
+        assert task.cancelling() == 1
+        return phases
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == ["idle", "attempt", "total"]
+    nothing_left()
+
+
 async def test_total_of_a_stream() -> None:
     pause = Pause()
     backend = scripted([TextDelta(text="ab"), pause])
@@ -285,6 +392,25 @@ async def test_cancelling_reaches_the_backend(streaming: bool) -> None:
     assert facts[-1].error == "cancelled"
     assert [one.outcome for one in facts[-1].attempts] == ["cancelled"]
     assert facts[-1].attempts[0].billed == "maybe"
+    nothing_left()
+
+
+@pytest.mark.parametrize("caller_s", [59, 61])
+@pytest.mark.parametrize("timeouts", [Timeouts(total=60), Timeouts(attempt=60)])
+async def test_a_clock_and_the_caller_in_one_turn_are_the_caller(
+    monkeypatch: pytest.MonkeyPatch, caller_s: float, timeouts: Timeouts
+) -> None:
+    loop = asyncio.get_running_loop()
+    real, ahead = loop.time, [0.0]
+    monkeypatch.setattr(loop, "time", lambda: real() + ahead[0])
+    pause = Pause()
+    task = asyncio.create_task(client_of(scripted(pause)).text("x", timeouts=timeouts))
+    await pause.reached()
+    loop.call_later(caller_s, task.cancel)
+    ahead[0] += 100
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert pause.cancelled
     nothing_left()
 
 

@@ -10,6 +10,8 @@ import pytest
 from gensdk.errors import InvalidResponseError
 from gensdk.toolkit.content import Decoder, decoder_for
 
+KIB = 1024
+
 DATA = bytes(range(256)) * 40
 BARE = zlib.compress(DATA)[2:-4]
 
@@ -38,6 +40,10 @@ def test_what_is_cut_off_or_damaged_is_refused(at: int) -> None:
         _ = list(damaged.feed(bytes(byte ^ 0xFF for byte in encoded[-8:])))
     with pytest.raises(InvalidResponseError, match="cannot be decompressed"):
         _ = list(Decoder().feed(b"\xff" * 100))
+    another = Decoder()
+    _ = list(another.feed(encoded[:-8]))
+    with pytest.raises(InvalidResponseError, match="cannot be decompressed"):
+        _ = list(another.feed(BARE))  # all right by itself, and no end of the other
 
 
 def test_nothing_at_all_is_complete() -> None:
@@ -56,6 +62,22 @@ def test_members_in_a_row_with_padding() -> None:
     encoded = gzip.compress(b"one") + bytes(5) + gzip.compress(b"two") + bytes(3)
     assert b"".join(decoder.feed(encoded)) == b"onetwo"
     decoder.finish()
+
+
+def test_what_follows_a_member_and_is_none_is_refused() -> None:
+    for rest in (b"X", b"\0\0X", b"X\0"):
+        with pytest.raises(InvalidResponseError, match="cannot be decompressed"):
+            _ = list(Decoder().feed(gzip.compress(b"one") + rest + gzip.compress(b"two")))
+
+
+def test_what_unfolds_comes_256_kib_at_a_time() -> None:
+    decoder, encoded = Decoder(), gzip.compress(bytes(1000 * KIB))
+    found = [(len(piece), decoder.taken) for piece in decoder.feed(encoded)]
+    assert [size for size, _ in found] == [256 * KIB] * 3 + [232 * KIB]
+    taken = [so_far for _, so_far in found]
+    assert taken == sorted(set(taken))
+    assert taken[0] < len(encoded) / 3
+    assert taken[-1] == len(encoded)
 
 
 @pytest.mark.parametrize("coding", [None, "", "identity", "identity, Identity"])

@@ -110,6 +110,14 @@ def test_the_declared_type_counts_where_the_bytes_are_silent(
     assert Media(data=data, media_type=declared).media_type == expected
 
 
+def test_a_name_whose_bytes_are_no_utf_8_can_be_sent() -> None:
+    media = Media(data=b"GIF89a", name=os.fsdecode(b"caf\xe9.gif"))
+    assert (media.name, media.filename) == ("caf?.gif", "caf?.gif")
+    assert Media.model_validate_json(media.model_dump_json()) == media
+    with pytest.raises(ValueError, match="name"):
+        Media(data=b"GIF89a", name=5)
+
+
 def test_facts() -> None:
     media = Media(data=b"GIF89a", name="../../x/cat.gif")
     assert (media.kind, media.extension, len(media)) == ("image", "gif", 6)
