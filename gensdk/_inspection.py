@@ -51,7 +51,8 @@ class Inspection:
         """How many tokens the input of ``text`` with these arguments is; nothing is generated.
 
         The first model of a route is asked, once. Only providers that count themselves are: OpenAI
-        (Responses), Anthropic and Google. Nothing is guessed for the others.
+        (Responses), Anthropic and Google; a model on this machine has its tokenizer read, not its
+        weights. Nothing is guessed for the others.
 
         Raises:
             UnsupportedFeatureError: The provider has no such count, or not for this request.

@@ -64,7 +64,8 @@ class SyncLocalModels:
         """Let a model finish the calls it has, then free its memory; a pin ends with it.
 
         Returns:
-            Whether there was anything to free: False for a model that is not in memory.
+            Whether there was anything to free: False for a model that is not in memory. One that
+            is on its way out already is waited for.
         """
         return self._thread.run(self._models.unload(model))
 
@@ -72,7 +73,11 @@ class SyncLocalModels:
         """Keep a model in memory from when it is loaded, however long it is idle.
 
         Returns:
-            Whether it is in memory, or being loaded; False where it is kept from when it comes.
+            Whether it is in memory, or being loaded; False where it is kept from when it comes,
+            also while it is on its way out.
+
+        Raises:
+            ClientClosedError: The backend is closed.
         """
         return self._models.pin(model)
 

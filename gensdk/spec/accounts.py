@@ -35,7 +35,7 @@ class TokenCountBackend(Protocol):
         """Count once, without generating anything.
 
         The request is prepared as for ``text``, so that the same input is counted; what ``text``
-        would refuse is refused here.
+        would refuse is refused here, its length apart.
         """
         ...
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .prepare import Estimate, LoadProgress, LocalModels, Preparation
     from .speech.options import LocalSpeechOptions
     from .status import ModelStatus
+    from .transcription.options import LocalTranscriptionOptions
 
 __all__ = [
     "Estimate",
@@ -35,6 +36,7 @@ __all__ = [
     "LocalMusicOptions",
     "LocalSpeechOptions",
     "LocalTextOptions",
+    "LocalTranscriptionOptions",
     "Lora",
     "ModelStatus",
     "Preparation",
@@ -52,6 +54,7 @@ _HOMES = {
     "LocalMusicOptions": "music.options",
     "LocalSpeechOptions": "speech.options",
     "LocalTextOptions": "options",
+    "LocalTranscriptionOptions": "transcription.options",
     "Lora": "images.options",
     "LocalModels": "prepare",
     "ModelStatus": "status",

@@ -12,6 +12,7 @@ Fields with the same meaning as everywhere keep it. What is this backend's own:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
@@ -40,6 +41,7 @@ from gensdk.types import (
     TextEvent,
     TextRequest,
     TextResponse,
+    TokenCount,
     TranscriptionRequest,
     TranscriptionResponse,
 )
@@ -48,9 +50,9 @@ from .auto import chosen, chosen_here, chosen_stream
 from .host import ModelHost
 from .job import Final
 from .job_rooms import responder
-from .kinds import ANY, MASKED, VISION
+from .kinds import ANY, MASKED, VISION, Kind
 from .local_jobs import LocalJobs
-from .names import parse_model
+from .names import locate, parse_model
 from .prepared import PreparedCall, prepared
 from .vision.request import holds_media
 
@@ -233,6 +235,33 @@ class LocalBackend(ModelHost):
         """Stop a job of this process within one step."""
         return self._jobs.cancel(handle)
 
+    async def count_tokens(self, request: TextRequest, context: Context) -> TokenCount:
+        """How many tokens ``text`` would have its model read: what ``usage.input_tokens`` says.
+
+        The tokenizer is read, the weights are not, and nothing is downloaded. What is too long for
+        the model is counted all the same.
+
+        Raises:
+            UnsupportedFeatureError: It asks for what this model or engine does not have.
+            InvalidRequestError: The model would refuse it.
+            ModelNotDownloadedError: The model is not on this machine.
+            ModelLoadError: Its folder is damaged or unsafe.
+        """
+        context, _ = await chosen_here(self, request, context)
+        kind = self._able(request, context.model)
+        reference = parse_model(context.model).base
+        folder = await asyncio.to_thread(locate, reference, offline=True, cache_dir=self._cache_dir)
+        sees = holds_media(request) and kind in {ANY, VISION}
+        job, _ = await prepared(request, context, self._name, streams=False, sees=sees)
+        counted = await self._counters.count(str(reference), folder, job)
+        return TokenCount(
+            input_tokens=counted,
+            exact=True,
+            source="local",
+            provider=self._name,
+            model=context.model,
+        )
+
     # ---------------------------------------------------------------------- before the answer
     @asynccontextmanager
     async def make_ready(
@@ -249,13 +278,8 @@ class LocalBackend(ModelHost):
         """
         context, _ = await chosen_here(self, request, context)
         reference = parse_model(context.model).base
-        kind = ANY if self._pool.seat_of(reference) else self._kind(context.model)
-        if request.ability not in kind.abilities:
-            raise UnsupportedFeatureError(
-                f"{context.model} is a {kind.name}, which cannot do {request.ability!r}",
-                provider=self._name,
-                model=context.model,
-            )
+        known = self._pool.seat_of(reference) is not None
+        kind = ANY if known else self._able(request, context.model)
         call = await self._prepare(request, context, streams=streaming)
         if kind is MASKED:
             from .masked.plan import check
@@ -267,6 +291,17 @@ class LocalBackend(ModelHost):
             yield call
         finally:
             call.hold.end()
+
+    def _able(self, request: Request, model: str) -> Kind:
+        """What a model is for; ``UnsupportedFeatureError`` where it is not for this request."""
+        kind = self._kind(model)
+        if request.ability not in kind.abilities:
+            raise UnsupportedFeatureError(
+                f"{model} is a {kind.name}, which cannot do {request.ability!r}",
+                provider=self._name,
+                model=model,
+            )
+        return kind
 
     async def _prepare(
         self, request: Request, context: Context, *, streams: bool = False

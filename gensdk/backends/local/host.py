@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -27,16 +26,16 @@ from gensdk.types import Response
 
 from .auto import Chooser
 from .cache import cached_folder
+from .counting import TokenCounters
 from .delivery import Mailbox, Sink
 from .device import check_names, probe
 from .engine import Engine, Ticket
 from .extra import require_packages
-from .failures import LoadAbandonedError
 from .hold import Hold
 from .identity import Identities
 from .job import Event, Failed, Final, Job, Progress
 from .kinds import ANY, BUILT_IN_KINDS, ENGINE_KINDS, Kind, kind_of
-from .loading import Check, Watch, turn
+from .loading import Watch, turn, while_wanted
 from .memory import parse_bytes
 from .names import ModelReference, is_offline, locate, named, parse_model
 from .placing import Found, Seat, wishes_for
@@ -117,6 +116,7 @@ class ModelHost:
         )
         self._identities = Identities(self._pool, f"{device} {dtype}")
         self._chooser = Chooser(cache_dir, self._fits)
+        self._counters = TokenCounters()
 
     def __repr__(self) -> str:
         kind, device, dtype = type(self).__name__, self._device, self._dtype
@@ -157,7 +157,8 @@ class ModelHost:
         """Let a model finish the calls it has, then free its memory; a pin ends with it.
 
         Returns:
-            Whether there was anything to free: False for a model that is not in memory.
+            Whether there was anything to free: False for a model that is not in memory. One that
+            is on its way out already is waited for.
         """
         going = self._pool.release(named(model))
         await _gone(going)
@@ -167,7 +168,11 @@ class ModelHost:
         """Keep a model in memory, from when it is loaded; it never makes room for another.
 
         Returns:
-            Whether it is in memory, or being loaded; False where it is kept from when it comes.
+            Whether it is in memory, or being loaded; False where it is kept from when it comes,
+            also while it is on its way out.
+
+        Raises:
+            ClientClosedError: The backend is closed.
         """
         return self._pool.pin(named(model))
 
@@ -202,6 +207,7 @@ class ModelHost:
         after five seconds is left to end by itself, with a warning in the log. May be called any
         number of times, also at once.
         """
+        self._counters.clear()
         await _gone(self._pool.close(), _CLOSING_SECONDS)
 
     # ----------------------------------------------------------------------- for the abilities
@@ -244,7 +250,7 @@ class ModelHost:
             )
         wanted = parse_model(reference.adapter)
         offline = is_offline(self._offline)
-        with _while_wanted() as check:
+        with while_wanted() as check:
             folder = await asyncio.to_thread(
                 locate, wanted, offline=offline, cache_dir=self._cache_dir, check=check
             )
@@ -342,21 +348,6 @@ class ModelHost:
             return True
         found = self._found(reference, None)
         return self._pool.judge(found.wishes)[2]
-
-
-@contextmanager
-def _while_wanted() -> Iterator[Check]:
-    """A check that ends a download once nobody waits for it."""
-    left = threading.Event()
-
-    def check() -> None:
-        if left.is_set():
-            raise LoadAbandonedError
-
-    try:
-        yield check
-    finally:
-        left.set()
 
 
 def _go_on() -> None:

@@ -13,11 +13,20 @@ from typing import Any
 from gensdk.errors import ModelLoadError
 from gensdk.toolkit.forking import LockAnew
 
+from .failures import LoadAbandonedError
 from .job import Progress
 from .quantization import quiet_torchao
 from .safety import ModelFolder
 
-__all__ = ["Check", "Watch", "loading", "require_complete", "turn"]
+__all__ = [
+    "GLANCE_SECONDS",
+    "Check",
+    "Watch",
+    "loading",
+    "require_complete",
+    "turn",
+    "while_wanted",
+]
 
 _SHARED = (
     "transformers.cache_utils",
@@ -36,7 +45,8 @@ Check = Callable[[], None]
 # threads that import at once see halves of them.
 _LOADING = LockAnew(threading.RLock)
 
-_GLANCE_SECONDS = 0.05  # how often one who waits for a turn looks whether it still should
+GLANCE_SECONDS = 0.05
+"""How often one who waits for a turn looks whether it still should."""
 
 _WEIGHTS_BAR = "Loading weights"
 """What transformers writes beside the bar that counts tensors."""
@@ -81,6 +91,21 @@ class Watch:
 
 
 @contextmanager
+def while_wanted() -> Iterator[Check]:
+    """A check for work in another thread, which ends it once this block is left."""
+    left = threading.Event()
+
+    def check() -> None:
+        if left.is_set():
+            raise LoadAbandonedError
+
+    try:
+        yield check
+    finally:
+        left.set()
+
+
+@contextmanager
 def loading(check: Check) -> Iterator[None]:
     """Load alone in the process, with progress bars off the terminal and ``check`` asked."""
     with turn(check), quiet_torchao(), _watched_progress(check):
@@ -96,7 +121,7 @@ def turn(check: Check) -> Iterator[None]:
     What answers need besides, whole by the first load, is not left to be imported beside another.
     """
     mine = _LOADING.lock
-    while not mine.acquire(timeout=_GLANCE_SECONDS):
+    while not mine.acquire(timeout=GLANCE_SECONDS):
         check()
     try:
         _import_shared()

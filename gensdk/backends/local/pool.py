@@ -125,24 +125,36 @@ class EnginePool:
             return tuple(engine.status(pinned=name in self._pinned) for name, engine in found)
 
     def release(self, reference: ModelReference) -> list[Engine]:
-        """Let a model finish its calls and go, pinned or not; returns the engines to wait for."""
+        """Let a model finish its calls and go, pinned or not.
+
+        Returns the engines to wait for, with those of the model that were on their way out before.
+        """
         with self._lock:
             self._pinned.discard(reference)
             self._forget_dead()
             engine = self._engines.pop(reference, None)
-            return [] if engine is None else [self._retire(engine)]
+            if engine is not None:
+                self._retire(engine)
+            name = str(reference)
+            return [gone for gone in self._leaving if gone.model == name and not gone.stopped]
 
     def pin(self, reference: ModelReference) -> bool:
         """Keep a model in memory from when it is loaded until it is unpinned or released.
 
-        Returns whether it is there, or on its way, now.
+        Returns whether it is there, or on its way here, now.
+
+        Raises:
+            ClientClosedError: The backend is closed.
         """
         with self._lock:
+            self._require_open()
             self._pinned.add(reference)
             self._forget_dead()
-            if reference in self._engines:
-                self._engines[reference].rest.keep_alive_s = None
-            return reference in self._engines
+            engine = self._engines.get(reference)
+            if engine is None or engine.stopping:
+                return False
+            engine.rest.keep_alive_s = None
+            return True
 
     def unpin(self, reference: ModelReference) -> bool:
         """Let a model go as any other; returns whether it was pinned."""
@@ -246,8 +258,7 @@ class EnginePool:
 
     # ------------------------------------------------------------------------- under the lock
     def _engine(self, reference: ModelReference) -> Engine:
-        if self._closed:
-            raise ClientClosedError("the local backend is closed; make a new one", provider="local")
+        self._require_open()
         self._forget_dead()
         engine = self._engines.pop(reference, None)
         if engine is None:
@@ -257,6 +268,10 @@ class EnginePool:
             engine.rest.keep_alive_s = None if reference in self._pinned else self._keep_alive_s
         self._engines[reference] = engine  # at the end: the most recently used
         return engine
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClientClosedError("the local backend is closed; make a new one", provider="local")
 
     def _forget_dead(self) -> None:
         for reference, engine in list(self._engines.items()):

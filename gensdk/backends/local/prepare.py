@@ -149,7 +149,8 @@ class LocalModels:
         """Let a model finish the calls it has, then free its memory; a pin ends with it.
 
         Returns:
-            Whether there was anything to free: False for a model that is not in memory.
+            Whether there was anything to free: False for a model that is not in memory. One that
+            is on its way out already is waited for.
         """
         return await self._host.unload(self._own(model))
 
@@ -157,7 +158,11 @@ class LocalModels:
         """Keep a model in memory from when it is loaded, however long it is idle.
 
         Returns:
-            Whether it is in memory, or being loaded; False where it is kept from when it comes.
+            Whether it is in memory, or being loaded; False where it is kept from when it comes,
+            also while it is on its way out.
+
+        Raises:
+            ClientClosedError: The backend is closed.
         """
         return self._host.pin(self._own(model))
 

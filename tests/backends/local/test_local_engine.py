@@ -294,7 +294,7 @@ async def test_lack_of_memory_fails_one_call_alone(
 ) -> None:
     await backend.preload(str(gated))
     gate.close()
-    gate.failures = iter([failure])
+    gate.failures = iter([failure, failure])  # the first is answered by trying again
     greedy = asyncio.create_task(ask(backend, gated, PROMPT))
     await entered(gate)
     modest = asyncio.create_task(ask(backend, gated, PROMPT, max_tokens=3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ from gensdk.errors import (
     ModelNotDownloadedError,
     OutOfMemoryError,
     UnknownModelError,
+    WorkerCrashedError,
 )
 from gensdk.testing import ScriptedBackend
 from tests.support.hub_cache import put_into_cache
 from tests.support.local_calls import ask
 from tests.support.local_pictures import saved
-from tests.support.tiny_models import save_model
+from tests.support.tiny_models import Gate, save_model
 from tests.support.tiny_pipelines import stable_diffusion
 
 PROMPT = "once upon a time"
@@ -58,8 +59,10 @@ class Slow:
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    return Slow(monkeypatch)
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    held = Slow(monkeypatch)
+    yield held
+    held.go.set()
 
 
 def thread_of(backend: LocalBackend) -> threading.Thread:
@@ -446,3 +449,68 @@ async def test_auto_is_no_one_model(backend: LocalBackend) -> None:
             await models.estimate(name)
     with pytest.raises(UnknownModelError):
         await backend.preload("auto")
+
+
+# ------------------------------------------------------------------------------- on the way out
+async def test_a_load_that_was_given_up_is_not_there_to_pin(
+    llama: Path, backend: LocalBackend, slow: Slow
+) -> None:
+    name = str(llama)
+
+    async def prepared() -> None:
+        await backend.prepare(name)
+
+    load = asyncio.create_task(prepared())
+    await asyncio.to_thread(slow.begun.wait)
+    assert backend.pin(name), "it is being loaded"
+    load.cancel()
+    await asyncio.gather(load, return_exceptions=True)
+    assert not backend.pin(name), "nobody waits for it any more"
+    leaving = asyncio.create_task(backend.unload(name))
+    await asyncio.sleep(0)
+    assert not leaving.done()
+    slow.go.set()
+    assert await leaving, "it held what it had loaded"
+    assert not await backend.unload(name)
+
+
+async def test_a_model_that_is_unloaded_twice_is_waited_for_twice(
+    gated: Path, gate: Gate, backend: LocalBackend
+) -> None:
+    name = str(gated)
+    await backend.preload(name)
+    thread = thread_of(backend)
+    gate.close()
+    call = asyncio.create_task(ask(backend, gated, PROMPT, max_tokens=2))
+    await asyncio.to_thread(gate.entered.acquire)
+    leaving = [asyncio.create_task(backend.unload(name)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not backend.pin(name), "the one that comes next is kept"
+    assert not any(task.done() for task in leaving)
+    gate.open()
+    assert (await call).usage.output_tokens == 2
+    assert await asyncio.gather(*leaving) == [True, True]
+    assert not thread.is_alive()
+    await ask(backend, gated, PROMPT, max_tokens=1)
+    assert backend.loaded()[0].pinned
+
+
+async def test_a_model_that_crashed_is_gone(gated: Path, gate: Gate, backend: LocalBackend) -> None:
+    name = str(gated)
+    await backend.preload(name)
+    thread = thread_of(backend)
+    gate.failures = iter([RuntimeError("CUDA error: device-side assert triggered")])
+    with pytest.raises(WorkerCrashedError):
+        await ask(backend, gated, PROMPT)
+    await asyncio.to_thread(thread.join)
+    assert not backend.pin(name)
+    assert not await backend.unload(name), "its memory is free already"
+
+
+async def test_after_closing(llama: Path, backend: LocalBackend) -> None:
+    await backend.preload(str(llama))
+    await backend.aclose()
+    with pytest.raises(ClientClosedError):
+        backend.pin(str(llama))
+    assert not await backend.unload(str(llama))
+    assert not backend.unpin(str(llama))

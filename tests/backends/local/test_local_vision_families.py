@@ -41,18 +41,18 @@ def tokens_of(answer: Any) -> list[str]:
 def said(sight: LoadedVision, pictures: list[Any], text: str, network: Any = None) -> list[int]:
     """What ``generate()`` says to pictures and a text behind them, up to the end."""
     tokenizer, options = sight.model.tokenizer, {}
-    if sight.template is None:
-        prompt = sight.processor.image_token * len(pictures) + text
+    if sight.reader.template is None:
+        prompt = sight.reader.processor.image_token * len(pictures) + text
     else:
         parts = [*({"type": "image"} for _ in pictures), {"type": "text", "text": text}]
         prompt = tokenizer.apply_chat_template(
             [{"role": "user", "content": parts}],
-            chat_template=sight.template,
+            chat_template=sight.reader.template,
             add_generation_prompt=True,
             tokenize=False,
         )
         options["add_special_tokens"] = False
-    inputs = sight.processor(
+    inputs = sight.reader.processor(
         text=[prompt], images=[pictures] if pictures else None, return_tensors="pt", **options
     )
     before = inputs["input_ids"].shape[1]
@@ -81,7 +81,7 @@ async def test_each_family_says_what_generate_says(
         ([plain("red"), plain("blue", 90, 20)], "which?"),
         ([plain("blue"), plain("red", 90, 20)], "which?"),
     ]
-    if sight.template is not None:
+    if sight.reader.template is not None:
         questions.append(([], "a story"))
     expected = [said(sight, pictures, text) for pictures, text in questions]
     assert len({tuple(tokens) for tokens in expected}) == len(expected), "the pictures matter"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,16 @@ from gensdk.errors import ModelLoadError
 
 from ..device import DeviceChoice
 from ..encoders import Encoder, load_encoder
-from ..loading import Check
+from ..loading import Check, loading
+from ..networks import CLOSED
 from ..safety import ModelFolder
 from ..text.chat import require_control_tokens
+from ..text.job import TextJob
 from ..worker import Worker, WorkerLimits
+from .plan import check as checked
+from .plan import gaps_in, tokens_of
 
-__all__ = ["MaskedModel", "load"]
+__all__ = ["MaskedModel", "counting", "load"]
 
 
 @dataclass(slots=True)
@@ -48,8 +53,7 @@ def load(
     require_control_tokens()
     encoder = load_encoder(folder, choice, check, "AutoModelForMaskedLM")
     tokenizer, network = encoder.tokenizer, encoder.network
-    if tokenizer.mask_token_id is None:
-        raise ModelLoadError(f"{folder.path}: its tokenizer has no mask token")
+    _require_mask(folder, tokenizer)
     head = network.get_output_embeddings()
     vocabulary = network.config.vocab_size if head is None else head.weight.shape[0]
     model = MaskedModel(
@@ -59,3 +63,30 @@ def load(
         masks="attention_mask" in inspect.signature(network.forward).parameters,
     )
     return MaskedWorker(model, limits)
+
+
+def counting(folder: ModelFolder, check: Check) -> Callable[[TextJob], int]:
+    """What counts the tokens of texts with gaps, from the tokenizer alone.
+
+    Raises:
+        ModelLoadError: The tokenizer has no mask.
+        Exception: As ``load``.
+    """
+    from transformers import AutoTokenizer
+
+    require_control_tokens()
+    with loading(check):
+        tokenizer = AutoTokenizer.from_pretrained(str(folder.path), **CLOSED)
+    _require_mask(folder, tokenizer)
+
+    def count(job: TextJob) -> int:
+        ids = tokens_of(tokenizer, checked(job))
+        gaps_in(tokenizer, ids)
+        return len(ids)
+
+    return count
+
+
+def _require_mask(folder: ModelFolder, tokenizer: Any) -> None:
+    if tokenizer.mask_token_id is None:
+        raise ModelLoadError(f"{folder.path}: its tokenizer has no mask token")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
@@ -21,12 +22,13 @@ from ..text.checks import check_bias, require_known, require_short, text_job
 from ..text.job import Delta, Ended, RowResult, TextJob
 from ..text.sampling import logprobs_of
 from ..text.templating import require_template
-from .model import MaskedModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Filling", "MaskedPlan", "check"]
+    from .model import MaskedModel
+
+__all__ = ["Filling", "MaskedPlan", "check", "gaps_in", "tokens_of"]
 
 _WRITTEN = ("[MASK]", "<mask>")
 """Ways to write a gap beside the tokenizer's own."""
@@ -81,15 +83,7 @@ class MaskedPlan:
         self._model = model
         self._job = job = check(job)
         ids = _tokens(model, job)
-        mask = model.encoder.tokenizer.mask_token_id
-        self._gaps = [place for place, token in enumerate(ids) if token == mask]
-        if not self._gaps:
-            token = model.encoder.tokenizer.mask_token
-            raise InvalidRequestError(
-                f"a masked language model fills gaps, and the prompt has none: write {token} where "
-                f"a word is missing, as in 'The capital of France is {token}.'",
-                param="prompt",
-            )
+        self._gaps = gaps_in(model.encoder.tokenizer, ids)
         self._drops = _drops(job, len(self._gaps))
         check_bias(job, model.vocabulary)
         self._bias = torch.zeros(model.vocabulary, device=model.encoder.facts.device)
@@ -246,17 +240,37 @@ def _drops(job: TextJob, gaps: int) -> tuple[tuple[str, str], ...]:
     return found
 
 
-def _tokens(model: MaskedModel, job: TextJob) -> tuple[int, ...]:
-    tokenizer, most = model.encoder.tokenizer, model.encoder.max_tokens
-    text = job.turns[0].text
-    require_short(job, most, "a context")
-    mask = tokenizer.mask_token
+def gaps_in(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """Places of the gaps in a text.
+
+    Raises:
+        InvalidRequestError: There is none.
+    """
+    gaps = [place for place, token in enumerate(ids) if token == tokenizer.mask_token_id]
+    if not gaps:
+        token = tokenizer.mask_token
+        raise InvalidRequestError(
+            f"a masked language model fills gaps, and the prompt has none: write {token} where "
+            f"a word is missing, as in 'The capital of France is {token}.'",
+            param="prompt",
+        )
+    return gaps
+
+
+def tokens_of(tokenizer: Any, job: TextJob) -> tuple[int, ...]:
+    """The tokens of a text, its gaps among them."""
+    text, mask = job.turns[0].text, tokenizer.mask_token
     for written in _WRITTEN:
         text = text.replace(written, mask)
     if job.mode == "raw":
-        ids = tuple(tokenizer(text, verbose=False)["input_ids"])
-    else:
-        ids = encode_whole(tokenizer, text, keep=(mask,))
+        return tuple(tokenizer(text, verbose=False)["input_ids"])
+    return encode_whole(tokenizer, text, keep=(mask,))
+
+
+def _tokens(model: MaskedModel, job: TextJob) -> tuple[int, ...]:
+    most = model.encoder.max_tokens
+    require_short(job, most, "a context")
+    ids = tokens_of(model.encoder.tokenizer, job)
     if len(ids) > most:
         raise ContextLengthError(
             f"the prompt has {len(ids)} tokens, the model reads {most}; shorten the prompt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -14,12 +15,14 @@ from ..networks import CLOSED, attention_for, class_for, load_network, read_conf
 from ..safety import ModelFolder
 from ..text.adapters import Adapters
 from ..text.chat import require_control_tokens
+from ..text.job import TextJob
 from ..text.model import LoadedModel
 from ..text.sampling import SamplingDefaults
 from ..worker import Worker, WorkerLimits
+from .prompt import source_ids
 from .rules import AnswerRules, answer_rules, conditions
 
-__all__ = ["Positions", "Seq2SeqModel", "load", "load_model"]
+__all__ = ["Positions", "Seq2SeqModel", "counting", "load", "load_model"]
 
 _SENTENCE_PIECES = frozenset({".spm", ".model"})
 """Tokenizers that only their own library reads (Marian, M2M100, old T5s)."""
@@ -100,6 +103,20 @@ def load_model(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Seq2S
     return model
 
 
+def counting(folder: ModelFolder, check: Check) -> Callable[[TextJob], int]:
+    """What counts the tokens that the encoder reads, from tokenizer and configuration alone.
+
+    Raises:
+        ModelLoadError: Not an encoder-decoder model.
+        Exception: As ``load_model``.
+    """
+    require_control_tokens()
+    with loading(check):
+        tokenizer, config = _load_tokenizer(folder), _read_config(folder)
+    most = _limit(config, "encoder", _SOURCE_FIELDS)
+    return lambda job: len(source_ids(tokenizer, job, most))
+
+
 def _load_tokenizer(folder: ModelFolder) -> Any:
     from transformers import AutoTokenizer
 
@@ -119,6 +136,16 @@ def _load_tokenizer(folder: ModelFolder) -> Any:
 def _load_network(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Any:
     from transformers import AutoModelForSeq2SeqLM
 
+    config = _read_config(folder)
+    attention = attention_for(AutoModelForSeq2SeqLM, config)
+    return load_network(
+        folder, choice, AutoModelForSeq2SeqLM, config, check=check, attention=attention
+    )
+
+
+def _read_config(folder: ModelFolder) -> Any:
+    from transformers import AutoModelForSeq2SeqLM
+
     config = read_config(folder)
     known = class_for(AutoModelForSeq2SeqLM, config) is not None
     if not known or not getattr(config, "is_encoder_decoder", False):
@@ -126,10 +153,7 @@ def _load_network(folder: ModelFolder, choice: DeviceChoice, check: Check) -> An
             f"{folder.model_type} models are no encoder-decoder language models; gensdk cannot "
             "say what this one is for"
         )
-    attention = attention_for(AutoModelForSeq2SeqLM, config)
-    return load_network(
-        folder, choice, AutoModelForSeq2SeqLM, config, check=check, attention=attention
-    )
+    return config
 
 
 def _describe(

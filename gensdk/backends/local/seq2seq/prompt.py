@@ -19,7 +19,7 @@ from ..text.job import ChatTurn, TextJob
 from ..text.templating import require_template
 from .rules import AnswerRules
 
-__all__ = ["Source", "build_source"]
+__all__ = ["Source", "build_source", "source_ids"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,24 @@ def build_source(
         InvalidRequestError: There is nothing to read, or no such language.
         UnsupportedFeatureError: The model is not told languages, or there are pictures or tools.
     """
+    turns, begun = _asked(job)
+    with _Languages(tokenizer, job) as languages:
+        ids, notes = _read(tokenizer, job, turns, most_tokens)
+        start = _start(tokenizer, rules, languages.target)
+        said = _said(tokenizer, begun) if begun else ()
+    answer = Prompt((*start, *said), continues=bool(said), adaptations=notes)
+    return Source(ids, answer)
+
+
+def source_ids(tokenizer: Any, job: TextJob, most_tokens: int | None) -> tuple[int, ...]:
+    """What the encoder reads of a job's conversation; errors as in ``build_source``."""
+    turns, _ = _asked(job)
+    with _Languages(tokenizer, job):
+        return _read(tokenizer, job, turns, most_tokens)[0]
+
+
+def _asked(job: TextJob) -> tuple[tuple[ChatTurn, ...], str]:
+    """The turns that are read, and the beginning of the answer."""
     refuse_pictures(job)
     require_template(job, templated=False)
     turns, begun = job.turns, ""
@@ -54,12 +72,7 @@ def build_source(
             "an encoder-decoder model needs a text to read: give a message of the user",
             param="prompt",
         )
-    with _Languages(tokenizer, job) as languages:
-        ids, notes = _read(tokenizer, job, turns, most_tokens)
-        start = _start(tokenizer, rules, languages.target)
-        said = _said(tokenizer, begun) if begun else ()
-    answer = Prompt((*start, *said), continues=bool(said), adaptations=notes)
-    return Source(ids, answer)
+    return turns, begun
 
 
 def _start(tokenizer: Any, rules: AnswerRules, target: int | None) -> list[int]:

@@ -9,7 +9,14 @@ from gensdk.errors import ContextLengthError, InvalidRequestError, UnsupportedFe
 from ..job import Job
 from .job import TextJob
 
-__all__ = ["check_bias", "require_known", "require_short", "text_job", "without_guesses"]
+__all__ = [
+    "check_bias",
+    "refuse_languages",
+    "require_known",
+    "require_short",
+    "text_job",
+    "without_guesses",
+]
 
 _CHARACTERS_PER_TOKEN = 256  # no tokenizer packs more on average: refuse before tokenizing
 
@@ -24,6 +31,20 @@ def text_job(job: Job) -> TextJob:
         return job
     asked = type(job).__name__.removesuffix("Job").lower()
     raise UnsupportedFeatureError(f"this model answers text requests, not {asked} requests")
+
+
+def refuse_languages(job: TextJob) -> None:
+    """Refuse languages that a model is not told.
+
+    Raises:
+        UnsupportedFeatureError: The job names some.
+    """
+    if job.source_language or job.target_language:
+        raise UnsupportedFeatureError(
+            "source_language and target_language are for translation models; tell this one in "
+            "the prompt",
+            param="options",
+        )
 
 
 def require_short(job: TextJob, tokens: int | None, reader: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gensdk.errors import ModelLoadError
@@ -14,10 +16,12 @@ from ..networks import CLOSED, attention_for, load_network, read_config
 from ..safety import ModelFolder
 from ..worker import Worker, WorkerFacts, WorkerLimits
 from .adapters import Adapters
-from .chat import require_control_tokens
+from .chat import build_prompt, require_control_tokens
+from .checks import refuse_languages, require_known
+from .job import TextJob
 from .sampling import SamplingDefaults
 
-__all__ = ["LoadedModel", "describe", "load", "load_model"]
+__all__ = ["LoadedModel", "context_tokens_of", "counting", "describe", "load", "load_model"]
 
 _CONTEXT_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _CACHE_ARGUMENTS = ("past_key_values", "cache_params")  # Mamba has the second
@@ -98,12 +102,7 @@ def load_model(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Loade
 def _load_network(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Any:
     from transformers import AutoModelForCausalLM
 
-    config = read_config(folder)
-    if getattr(config, "is_encoder_decoder", False):
-        raise ModelLoadError(
-            f"{folder.model_type} models have an encoder and a decoder; gensdk runs causal "
-            "language models so far"
-        )
+    config = _read_config(folder)
     attention = attention_for(AutoModelForCausalLM, config)
     network = load_network(
         folder, choice, AutoModelForCausalLM, config, check=check, attention=attention
@@ -113,6 +112,41 @@ def _load_network(folder: ModelFolder, choice: DeviceChoice, check: Check) -> An
     if not standard or not any(name in takes for name in _CACHE_ARGUMENTS):
         raise ModelLoadError(f"{folder.model_type} models keep a cache of their own; not supported")
     return network
+
+
+def counting(folder: ModelFolder, check: Check) -> Callable[[TextJob], int]:
+    """What counts the tokens of prompts for a model, from its tokenizer and configuration alone.
+
+    Raises:
+        ModelLoadError: Not a causal language model.
+        Exception: As ``load_model``.
+    """
+    require_control_tokens()
+    with loading(check):
+        tokenizer, config = _load_tokenizer(folder), _read_config(folder)
+    return partial(
+        _count,
+        tokenizer,
+        context_tokens_of(config, tokenizer),
+        int(config.get_text_config().vocab_size),
+    )
+
+
+def _count(tokenizer: Any, context_tokens: int | None, vocabulary: int, job: TextJob) -> int:
+    refuse_languages(job)
+    ids = build_prompt(tokenizer, job, context_tokens).ids
+    require_known(ids, vocabulary)
+    return len(ids)
+
+
+def _read_config(folder: ModelFolder) -> Any:
+    config = read_config(folder)
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelLoadError(
+            f"{folder.model_type} models have an encoder and a decoder; gensdk runs causal "
+            "language models so far"
+        )
+    return config
 
 
 def _load_tokenizer(folder: ModelFolder) -> Any:
@@ -132,7 +166,7 @@ def describe(
         tokenizer=tokenizer,
         device=choice.device,
         dtype=choice.dtype,
-        context_tokens=_context_tokens(network.config, tokenizer),
+        context_tokens=context_tokens_of(network.config, tokenizer),
         vocabulary=int(network.config.get_text_config().vocab_size),
         end_ids=_end_ids(generation, tokenizer),
         defaults=SamplingDefaults.of(generation),
@@ -144,7 +178,8 @@ def describe(
     )
 
 
-def _context_tokens(config: Any, tokenizer: Any) -> int | None:
+def context_tokens_of(config: Any, tokenizer: Any) -> int | None:
+    """Prompt and answer together, None where a model has no limit."""
     text = config.get_text_config()
     sizes = [getattr(text, name, None) for name in _CONTEXT_FIELDS]
     found = [size for size in sizes if isinstance(size, int) and size > 0]

@@ -5,11 +5,18 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from gensdk.errors import ContextLengthError, UnsupportedFeatureError
+from gensdk.errors import ContextLengthError
 
 from ..job import Adaptation, Event, Job
 from .chat import Prompt, build_prompt
-from .checks import check_bias, require_known, require_short, text_job, without_guesses
+from .checks import (
+    check_bias,
+    refuse_languages,
+    require_known,
+    require_short,
+    text_job,
+    without_guesses,
+)
 from .grammar import constraints_for
 from .job import Ended, TextJob
 from .model import LoadedModel
@@ -56,12 +63,7 @@ class Plan:
             UnsupportedFeatureError: It names languages, or is not for this kind of model.
         """
         job = text_job(job)
-        if job.source_language or job.target_language:
-            raise UnsupportedFeatureError(
-                "source_language and target_language are for translation models; tell this one in "
-                "the prompt",
-                param="options",
-            )
+        refuse_languages(job)
         able = guesses and job.sampling.n == 1
         self._drops = () if able else without_guesses(job, _NO_GUESSES)
         self._model = model

@@ -10,6 +10,7 @@ from gensdk.types import Media, Timestamps
 from ..job import Final, Job
 from ..notes import Note
 from .joining import Passage
+from .options import LocalTranscriptionOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,7 @@ class TranscriptionJob(Job):
         timestamps: How finely to time the words.
         temperature: How freely to choose words; 0 takes the likeliest.
         translate: Whether to write English, whatever is spoken.
+        options: What the request says about texts that are doubted; None where it says nothing.
         strict: Whether a preference the model cannot honour is an error.
     """
 
@@ -44,6 +46,7 @@ class TranscriptionJob(Job):
     timestamps: Timestamps = "none"
     temperature: float | None = None
     translate: bool = False
+    options: LocalTranscriptionOptions | None = None
     strict: bool = False
 
     @property
@@ -63,7 +66,7 @@ class Transcribed(Final):
         duration_s: Length of the sound.
         tokens: Tokens written.
         notes: What was done differently from what was asked.
-        details: Facts: device, number format, windows.
+        details: Facts: device, number format, windows, and how often one was heard again.
     """
 
     passages: tuple[Passage, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gensdk.errors import UnsupportedFeatureError
@@ -13,6 +13,7 @@ from ..notes import Note
 from ..worker import NobodyWaitsError, WorkerFacts
 from .job import TranscriptionJob
 from .joining import Passage
+from .options import LocalTranscriptionOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ __all__ = [
     "Plan",
     "StopUnwanted",
     "Take",
+    "Weigh",
     "filled",
     "noted",
 ]
@@ -45,7 +47,9 @@ class Plan:
         finds_language: Whether the model is asked for the language first.
         translate: Whether to write English.
         prompt: Tokens that come before the words.
-        temperature: 0 for the likeliest words.
+        temperatures: The first to hear at, 0 for the likeliest words; the others to hear again at
+            what is doubted.
+        options: What is doubted.
         notes: What is done differently from what was asked.
     """
 
@@ -54,7 +58,8 @@ class Plan:
     finds_language: bool = False
     translate: bool = False
     prompt: tuple[int, ...] = ()
-    temperature: float = 0.0
+    temperatures: tuple[float, ...] = (0.0,)
+    options: LocalTranscriptionOptions = field(default_factory=LocalTranscriptionOptions)
     notes: tuple[Note, ...] = ()
 
 
@@ -66,12 +71,14 @@ class Take:
         plan: How.
         samples: float32 ``[time]`` at the model's rate.
         language: The model's code, where it takes one.
+        temperature: One of the plan's.
         seed: For words drawn at a temperature.
     """
 
     plan: Plan
     samples: Array
     language: str | None
+    temperature: float
     seed: int
 
 
@@ -84,12 +91,18 @@ class Heard:
         tokens: Tokens written.
         resume: Where to listen again, where the model stopped before the end.
         glue: What stands between words of this language.
+        logprob: Log-probability of the tokens on average, where it was measured.
+        repeats: Whether it is doubted because it repeats itself.
+        unsure: Whether it is doubted because the model is not sure of it.
     """
 
     passages: tuple[Passage, ...]
     tokens: int
     resume: float | None = None
     glue: str = " "
+    logprob: float = 0.0
+    repeats: bool = False
+    unsure: bool = False
 
 
 class Listener(Protocol):
@@ -120,7 +133,10 @@ class Listener(Protocol):
         ...
 
     def key(self, plan: Plan, samples: int) -> Hashable | None:
-        """Windows with the same key give the same alone and together; None: only alone."""
+        """Windows with the same key give the same alone and together, at one temperature.
+
+        None: only alone.
+        """
         ...
 
     def languages(self, windows: Sequence[Array]) -> list[str]:
@@ -128,7 +144,9 @@ class Listener(Protocol):
         ...
 
     def listen(self, takes: Sequence[Take], unwanted: Callable[[], list[bool]]) -> list[Heard]:
-        """Hear windows of one key; ``unwanted`` says of each whether nobody waits any more.
+        """Hear windows of one key and temperature.
+
+        ``unwanted`` says of each whether nobody waits any more.
 
         Raises:
             NobodyWaitsError: Nobody waits for any of them.
@@ -194,3 +212,28 @@ class Draw:
         )
         noise = -(-uniform.log()).log()
         return scores.float() / self._temperature + noise.to(scores.device, torch.float32)
+
+
+class Weigh:
+    """Notes how likely each token is that is chosen; ``draw`` makes others the likeliest before."""
+
+    def __init__(self, draw: Draw | None = None) -> None:
+        """Note nothing yet."""
+        self._draw = draw
+        self._steps: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores ``[rows, vocabulary]`` as they are, or as drawn."""
+        shown = scores if self._draw is None else self._draw(input_ids, scores)
+        chosen = shown.argmax(-1, keepdim=True)
+        self._steps.append(scores.float().log_softmax(-1).gather(-1, chosen)[:, 0])
+        return shown
+
+    def rows(self, count: int) -> list[list[float]]:
+        """Of each of ``count`` rows the log-probabilities; of none where none were noted."""
+        import torch
+
+        if not self._steps:
+            return [[]] * count
+        noted: list[list[float]] = torch.stack(self._steps, dim=-1).tolist()
+        return noted

@@ -64,11 +64,11 @@ class PlainListener:
                 provider="local",
                 param="timestamps",
             )
-        return Plan(temperature=job.temperature or 0.0, notes=plain_notes(job))
+        return Plan(temperatures=(job.temperature or 0.0,), notes=plain_notes(job))
 
     def key(self, plan: Plan, samples: int) -> Hashable | None:
         """Windows of one length need no padding."""
-        return (samples, plan.temperature)
+        return samples
 
     def languages(self, windows: Sequence[Array]) -> list[str]:
         """They do not say what is spoken."""
@@ -86,9 +86,9 @@ class PlainListener:
         )
         if network.config.model_type == "moonshine":
             options["max_length"] = max(2, int(len(sounds[0]) / self.rate * _TOKENS_PER_S) + 1)
-        plan = takes[0].plan
-        if plan.temperature > 0:
-            options["logits_processor"] = [Draw([take.seed for take in takes], plan.temperature)]
+        temperature = takes[0].temperature
+        if temperature > 0:
+            options["logits_processor"] = [Draw([take.seed for take in takes], temperature)]
             options["num_beams"] = 1
         made = network.generate(
             inputs[name].to(network.device, network.dtype),
@@ -124,6 +124,7 @@ def plain_notes(job: TranscriptionJob, *, temperature: bool = True) -> tuple[Not
         "prompt": "it takes nothing but the sound",
         "keywords": "it takes nothing but the sound",
         "temperature": "it draws nothing",
+        "options": "they are for Whisper models",
     }
     if temperature:
         del reasons["temperature"]

@@ -21,10 +21,12 @@ from gensdk.types import (
     Word,
 )
 
+from ..fields import options_of
 from ..job import Final
 from ..notes import note_all
 from .job import RATE, Transcribed, TranscriptionJob
 from .joining import Passage, text_of
+from .options import LocalTranscriptionOptions
 
 __all__ = ["heard", "prepare", "respond"]
 
@@ -36,12 +38,13 @@ def prepare(
 
     Raises:
         UnsupportedFeatureError: It asks for something this engine cannot do.
+        InvalidRequestError: Its options are wrong.
     """
     notes = Notes(provider, context)
     if request.extra:
         notes.refuse("extra", "there is no request body here")
-    if request.options.get(provider):
-        notes.refuse("options", "transcription on this machine has no options of its own")
+    given = request.options.get(provider)
+    options = options_of(given, LocalTranscriptionOptions, provider) if given else None
     if request.diarize:
         notes.refuse("diarize", "the models that run here do not tell speakers apart")
     if request.translate and request.timestamps == "word":
@@ -53,6 +56,7 @@ def prepare(
         timestamps=request.timestamps or "none",
         temperature=request.temperature,
         translate=request.translate,
+        options=options,
         strict=context.unsupported == "error",
     )
     return job, notes

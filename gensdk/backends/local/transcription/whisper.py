@@ -7,6 +7,7 @@ marks that it stopped before the window's end, the worker has it listen again fr
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from ..notes import Note
 from ..worker import WorkerFacts
 from .job import TranscriptionJob
 from .joining import Passage, Spoken
-from .listener import Draw, Heard, Plan, StopUnwanted, Take, filled
+from .listener import Draw, Heard, Plan, StopUnwanted, Take, Weigh, filled, noted
 from .marks import Marks, Run, read
 from .model import LoadedListener
+from .options import LocalTranscriptionOptions
 from .plain import DEFAULT_MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ class WhisperListener:
         generation = network.generation_config
         if generation.max_length in {None, DEFAULT_MAX_LENGTH}:
             generation.max_length = network.config.max_target_positions
+        # What is doubted is judged here, whole call by whole call, not by transformers.
+        generation.no_speech_threshold = None
+        generation.logprob_threshold = None
+        generation.compression_ratio_threshold = None
+        self._beams = generation.num_beams or 1
         named = getattr(generation, "lang_to_id", None) or {}
         self._languages = {str(name).strip("<|>"): int(token) for name, token in named.items()}
         self._many = bool(getattr(generation, "is_multilingual", self._languages))
@@ -87,13 +94,15 @@ class WhisperListener:
                 "this model's generation_config.json has no alignment_heads, from which times of "
                 "words are read; ask for segments",
             )
+        options = job.options or LocalTranscriptionOptions()
         return Plan(
             timestamps=job.timestamps,
             language=language,
             finds_language=self._many and bool(self._languages) and language is None,
             translate=job.translate,
             prompt=self._prompt(job, notes),
-            temperature=job.temperature or 0.0,
+            temperatures=self._temperatures(job, options, notes),
+            options=options,
             notes=tuple(notes),
         )
 
@@ -101,7 +110,17 @@ class WhisperListener:
         """Every window fills the encoder; word times are normalised over all rows of a run."""
         if plan.timestamps == "word":
             return None
-        return (plan.timestamps, plan.translate, plan.prompt, plan.temperature)
+        return (plan.timestamps, plan.translate, plan.prompt)
+
+    def _temperatures(
+        self, job: TranscriptionJob, options: LocalTranscriptionOptions, notes: list[Note]
+    ) -> tuple[float, ...]:
+        if job.temperature is None:
+            return (0.0, *options.fallback_temperatures)
+        if options.fallback_temperatures and "fallback_temperatures" in options.model_fields_set:
+            reason = "fallback_temperatures: the request sets the temperature itself"
+            notes.append(noted(job, "options", reason))
+        return (job.temperature,)
 
     def _language(self, job: TranscriptionJob, notes: list[Note]) -> str | None:
         """The model's code of the language asked for, ``en`` where it knows nothing else."""
@@ -167,8 +186,11 @@ class WhisperListener:
             options["task"] = "translate" if plan.translate else "transcribe"
         if plan.prompt:
             options["prompt_ids"] = torch.tensor(plan.prompt, device=features.device)
-        if plan.temperature > 0:
-            options["logits_processor"] = [Draw([take.seed for take in takes], plan.temperature)]
+        temperature = takes[0].temperature
+        draw = Draw([take.seed for take in takes], temperature) if temperature > 0 else None
+        weigh = Weigh(draw)
+        if draw is not None or self._beams == 1:
+            options["logits_processor"] = [weigh]
             options["num_beams"] = 1
         attention = network.config._attn_implementation  # noqa: SLF001  # generate changes it
         try:
@@ -186,7 +208,40 @@ class WhisperListener:
             )
         finally:
             network.config._attn_implementation = attention  # noqa: SLF001
-        return [self._heard(*pair) for pair in zip(takes, made["segments"], strict=True)]
+        weighed = weigh.rows(len(takes))
+        heard = [self._heard(*row) for row in zip(takes, made["segments"], weighed, strict=True)]
+        return self._without_silence(takes, heard, features)
+
+    def _without_silence(
+        self, takes: Sequence[Take], heard: Sequence[Heard], features: Any
+    ) -> list[Heard]:
+        """What was heard, without the texts of windows in which nobody speaks."""
+        asked = [
+            n for n, pair in enumerate(zip(takes, heard, strict=True)) if _may_be_silence(*pair)
+        ]
+        found = list(heard)
+        if not asked or not self._timed:
+            return found
+        silence = self._silence(features[asked], takes[0].plan.prompt)
+        for n, probability in zip(asked, silence, strict=True):
+            most = takes[n].plan.options.no_speech_threshold
+            if most is not None and probability > most:
+                found[n] = Heard((), 0, glue=found[n].glue)
+        return found
+
+    def _silence(self, features: Any, prompt: Sequence[int]) -> list[float]:
+        """The probability that nobody speaks, which the model says where the text begins."""
+        import torch
+
+        network = self._model.network
+        said = torch.tensor([[*prompt, network.config.decoder_start_token_id]])
+        scores = network(
+            input_features=features,
+            decoder_input_ids=said.repeat(len(features), 1).to(features.device),
+        ).logits[:, -1]
+        silent = self._marks.first - 2  # before the token for "no marks"
+        probabilities: list[float] = scores.float().softmax(-1)[:, silent].tolist()
+        return probabilities
 
     def _features(self, windows: Sequence[Array]) -> tuple[Any, Any]:
         """Log-mel features ``[windows, mel, frames]`` and their mask, each made by itself."""
@@ -206,12 +261,10 @@ class WhisperListener:
         mask = torch.cat([one["attention_mask"] for one in made])
         return features.to(network.device, network.dtype), mask.to(network.device)
 
-    def _heard(self, take: Take, segments: Sequence[Any]) -> Heard:
+    def _heard(self, take: Take, segments: Sequence[Any], weighed: Sequence[float]) -> Heard:
         """What one row of a run says."""
         written = "en" if take.plan.translate else take.language
         glue = "" if written in _UNSPACED else " "
-        if not segments:  # the model's own threshold says that nobody speaks
-            return Heard((), 0, glue=glue)
         result, begin = segments[0]["result"], int(segments[0]["idxs"][0])
         times: list[float] | None = None
         if isinstance(result, dict):
@@ -226,7 +279,19 @@ class WhisperListener:
             said = [token for token in said if token < self._marks.first]
         reading = read(said, times, seconds, self._marks)
         passages = tuple(self._passage(run, written) for run in reading.runs)
-        return Heard(passages, length, reading.resume, glue)
+        return Heard(
+            passages,
+            length,
+            reading.resume,
+            glue,
+            **_doubts(take.plan.options, self._text(tokens[:length]), weighed[: length + 1]),
+        )
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        text: str = self._model.tokenizer.decode(
+            [token for token in tokens if token < self._marks.first], skip_special_tokens=True
+        )
+        return text
 
     def _passage(self, run: Run, language: str | None) -> Passage:
         from transformers.models.whisper.tokenization_whisper import (
@@ -242,6 +307,27 @@ class WhisperListener:
             for text, own in zip(texts, places, strict=True)
         ]
         return Passage(tuple(words), run.start, run.end)
+
+
+def _doubts(
+    options: LocalTranscriptionOptions, text: str, weighed: Sequence[float]
+) -> dict[str, Any]:
+    """What there is to doubt about a text, whose tokens and end have these log-probabilities."""
+    data = text.encode()
+    ratio = len(data) / len(zlib.compress(data))
+    most, least = options.compression_ratio_threshold, options.logprob_threshold
+    logprob = sum(weighed) / len(weighed) if weighed else 0.0
+    return {
+        "logprob": logprob,
+        "repeats": most is not None and ratio > most,
+        "unsure": least is not None and logprob < least,
+    }
+
+
+def _may_be_silence(take: Take, heard: Heard) -> bool:
+    options = take.plan.options
+    sure = options.logprob_threshold is not None and not heard.unsure
+    return options.no_speech_threshold is not None and not sure
 
 
 def _ids(value: Any) -> frozenset[int]:

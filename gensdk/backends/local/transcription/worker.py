@@ -27,11 +27,18 @@ __all__ = ["TranscriptionWorker"]
 CallT = TypeVar("CallT", bound=Hashable)
 
 _MOST_TOGETHER = 8
+_SEEDS = 2**40
+"""Between the seeds of two temperatures: more samples than any sound has."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """One call in progress: windows still to hear, and what was heard in the others."""
+    """One call in progress: windows still to hear, and what was heard in the others.
+
+    Attributes:
+        doubted: What was heard in a window that is to be heard again.
+        again: How often one was.
+    """
 
     job: TranscriptionJob
     plan: Plan
@@ -39,6 +46,8 @@ class _Call:
     windows: deque[Window]
     language: str | None
     heard: list[tuple[Window, Heard]] = field(default_factory=list)
+    doubted: dict[Window, list[Heard]] = field(default_factory=dict)
+    again: int = 0
     alone: bool = False
 
 
@@ -135,7 +144,12 @@ class TranscriptionWorker(SharedRuns[CallT, _Call]):
         state = self._calls[place.call]
         if state.alone:
             return None
-        return self._listener.key(state.plan, place.window.end - place.window.start)
+        key = self._listener.key(state.plan, place.window.end - place.window.start)
+        return None if key is None else (key, self._temperature(place))
+
+    def _temperature(self, place: _Place[CallT]) -> float:
+        state = self._calls[place.call]
+        return state.plan.temperatures[len(state.doubted.get(place.window, ()))]
 
     def _hear(self, desk: Desk[CallT], group: Sequence[_Place[CallT]]) -> None:
         calls = list(dict.fromkeys(place.call for place in group))
@@ -179,7 +193,8 @@ class TranscriptionWorker(SharedRuns[CallT, _Call]):
             plan=state.plan,
             samples=self._sound(state, place.window),
             language=state.language,
-            seed=place.window.start,
+            temperature=self._temperature(place),
+            seed=place.window.start + len(state.doubted.get(place.window, ())) * _SEEDS,
         )
 
     def _sound(self, state: _Call, window: Window) -> NDArray[Any]:
@@ -187,6 +202,14 @@ class TranscriptionWorker(SharedRuns[CallT, _Call]):
 
     def _keep(self, place: _Place[CallT], heard: Heard) -> None:
         state, window = self._calls[place.call], place.window
+        if heard.repeats or heard.unsure:
+            before = state.doubted.setdefault(window, [])
+            before.append(heard)
+            if len(before) < len(state.plan.temperatures):
+                state.again += 1
+                return
+            heard = max(before, key=lambda one: (not one.repeats, one.logprob))
+        state.doubted.pop(window, None)
         state.windows.remove(window)
         state.heard.append((window, heard))
         if heard.resume is not None:
@@ -221,6 +244,7 @@ class TranscriptionWorker(SharedRuns[CallT, _Call]):
                 ("device", self.facts.device),
                 ("dtype", self.facts.dtype),
                 ("windows", len(parts)),
+                ("heard_again", state.again),
             ),
         )
 

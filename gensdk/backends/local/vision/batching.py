@@ -51,7 +51,7 @@ def is_shareable(sight: LoadedVision) -> bool:
         getattr(kind, name) is getattr(GenerationMixin, name)
         for name in ("prepare_inputs_for_generation", "_update_model_kwargs_for_generation")
     )
-    made = {*sight.processor.model_input_names}
+    made = {*sight.reader.processor.model_input_names}
     other = made - _READ_ONCE - {*MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL}
     placed = pass_facts(sight.model.network).positions
     return usual and placed and not other and is_batchable(sight.model)

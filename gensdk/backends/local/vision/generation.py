@@ -38,7 +38,7 @@ class SightPlan(Plan):
             UnsupportedFeatureError: The job is for a model of another kind.
         """
         job = text_job(job)
-        prompt, self.inputs = read_prompt(sight, job)
+        prompt, self.inputs = read_prompt(sight.reader, job)
         super().__init__(sight.model, job, prompt, guesses=guesses)
 
 

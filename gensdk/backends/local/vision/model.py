@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +15,13 @@ from ..loading import Check, loading
 from ..networks import attention_for, class_for, load_network, read_config
 from ..safety import ModelFolder
 from ..text.chat import require_control_tokens
+from ..text.job import TextJob
 from ..text.model import LoadedModel, describe
 from ..worker import Worker, WorkerLimits
-from .processor import load_processor
+from .prompt import count_prompt
+from .reader import PromptReader, load_reader
 
-__all__ = ["LoadedVision", "load", "load_vision"]
+__all__ = ["LoadedVision", "counting", "load", "load_vision"]
 
 
 @dataclass(slots=True)
@@ -27,15 +30,11 @@ class LoadedVision:
 
     Attributes:
         model: The network and its tokenizer, as the text room describes them.
-        processor: What reads pictures and puts their places into the prompt.
-        template: Source of the chat template, None where there is none.
-        takes_parts: Whether the template takes messages as parts, not as one text.
+        reader: What makes prompts of conversations.
     """
 
     model: LoadedModel
-    processor: Any
-    template: str | None
-    takes_parts: bool
+    reader: PromptReader
 
 
 def load(
@@ -62,19 +61,28 @@ def load_vision(folder: ModelFolder, choice: DeviceChoice, check: Check) -> Load
             configuration.
         Exception: Whatever torch and transformers raise; ``failures.load_failure`` types it.
     """
-    from .prompt import takes_parts
-
     require_control_tokens()
     with loading(check):
         config = read_config(folder)
         _require_usual(folder, config)
-        processor = load_processor(folder, config)
+        reader = load_reader(folder, config)
         check()
         network = _load_network(folder, choice, config, check)
-    model = describe(folder, choice, network, processor.tokenizer)
-    template = _template(processor)
-    parts = template is not None and takes_parts(model.tokenizer, template)
-    return LoadedVision(model, processor, template, parts)
+    return LoadedVision(describe(folder, choice, network, reader.tokenizer), reader)
+
+
+def counting(folder: ModelFolder, check: Check) -> Callable[[TextJob], int]:
+    """What counts the tokens of prompts with pictures, from processor and configuration alone.
+
+    Raises:
+        ModelLoadError: As ``load_vision``.
+    """
+    require_control_tokens()
+    with loading(check):
+        config = read_config(folder)
+        _require_usual(folder, config)
+        reader = load_reader(folder, config)
+    return partial(count_prompt, reader)
 
 
 def _load_network(folder: ModelFolder, choice: DeviceChoice, config: Any, check: Check) -> Any:
@@ -107,12 +115,3 @@ def _require_usual(folder: ModelFolder, config: Any) -> None:
             f"{folder.model_type} models make their answers in a way of their own, which gensdk "
             "does not run"
         )
-
-
-def _template(processor: Any) -> str | None:
-    """The chat template of the processor, else of its tokenizer."""
-    for found in (getattr(processor, "chat_template", None), processor.tokenizer.chat_template):
-        chosen = found.get("default") if isinstance(found, dict) else found
-        if isinstance(chosen, str) and chosen:
-            return chosen
-    return None

@@ -16,7 +16,7 @@ from gensdk.errors import ContextLengthError, InvalidRequestError, RequestTooLar
 
 from ..pictures import decode, opaque
 from ..text.chat import STOPS, Prompt, control_tokens, marked, marker, transcript
-from ..text.checks import require_short
+from ..text.checks import refuse_languages, require_short
 from ..text.conversation import Template, messages_of, size_of, tools_of
 from ..text.job import ChatTurn, TextJob
 from ..text.template import render
@@ -32,12 +32,13 @@ from ..text.templating import (
     through_template,
 )
 from ..text.tool_calls.answer import answer_form
-from .model import LoadedVision
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["read_prompt", "takes_parts"]
+    from .reader import PromptReader
+
+__all__ = ["count_prompt", "read_prompt", "takes_parts"]
 
 _REFUSALS = (
     ValueError, TypeError, KeyError, AttributeError, IndexError, NotImplementedError,
@@ -48,7 +49,7 @@ _MOST_PIXELS = 2**27
 """Of all pictures of a call together; no context holds what a model sees in more."""
 
 
-def read_prompt(sight: LoadedVision, job: TextJob) -> tuple[Prompt, dict[str, Any]]:
+def read_prompt(reader: PromptReader, job: TextJob) -> tuple[Prompt, dict[str, Any]]:
     """What the model reads: the prompt, and the tensors for the network's first pass.
 
     Raises:
@@ -56,26 +57,38 @@ def read_prompt(sight: LoadedVision, job: TextJob) -> tuple[Prompt, dict[str, An
         InvalidRequestError: A picture cannot be read, or the model cannot take the conversation.
         ModelLoadError: The chat template itself is broken, takes too long or makes too much.
     """
-    model = sight.model
-    require_short(job, model.context_tokens, "a context")
-    files = [picture.data for turn in job.turns for picture in turn.pictures]
-    if model.context_tokens is not None and len(files) >= model.context_tokens:
+    context_tokens = reader.context_tokens
+    require_short(job, context_tokens, "a context")
+    prompt, inputs = _read(reader, job)
+    size, pictures = len(prompt.ids), sum(len(turn.pictures) for turn in job.turns)
+    if context_tokens is not None and size >= context_tokens:
+        seen = f" with its {pictures} pictures" if pictures else ""
         raise ContextLengthError(
-            f"{len(files)} pictures cannot fit a context of {model.context_tokens} tokens"
+            f"the prompt has {size} tokens{seen}, the model's context {context_tokens}; "
+            f"shorten the prompt{', or give fewer or smaller pictures' if pictures else ''}"
         )
-    text, prompt = _written(sight, job)
+    return prompt, inputs
+
+
+def count_prompt(reader: PromptReader, job: TextJob) -> int:
+    """How many tokens a prompt and its pictures are, also where they are too many."""
+    refuse_languages(job)
+    return len(_read(reader, job)[0].ids)
+
+
+def _read(reader: PromptReader, job: TextJob) -> tuple[Prompt, dict[str, Any]]:
+    files = [picture.data for turn in job.turns for picture in turn.pictures]
+    if reader.context_tokens is not None and len(files) >= reader.context_tokens:
+        raise ContextLengthError(
+            f"{len(files)} pictures cannot fit a context of {reader.context_tokens} tokens"
+        )
+    text, prompt = _written(reader, job)
     pictures = _decoded(files)
-    inputs = _processed(sight, text, pictures)
+    inputs = _processed(reader, text, pictures)
     ids: list[int] = inputs["input_ids"][0].tolist()
     if not ids:
         raise InvalidRequestError("the model's tokenizer makes no tokens of this prompt")
-    if model.context_tokens is not None and len(ids) >= model.context_tokens:
-        seen = f" with its {len(files)} pictures" if files else ""
-        raise ContextLengthError(
-            f"the prompt has {len(ids)} tokens{seen}, the model's context {model.context_tokens}; "
-            f"shorten the prompt{', or give fewer or smaller pictures' if files else ''}"
-        )
-    return replace(prompt, ids=tuple(_known(sight, ids))), inputs
+    return replace(prompt, ids=tuple(_known(reader, ids))), inputs
 
 
 def takes_parts(tokenizer: Any, template: str) -> bool:
@@ -102,34 +115,34 @@ def _tried(tokenizer: Any, template: str, messages: Sequence[dict[str, Any]]) ->
 
 
 # ------------------------------------------------------------------------------ the prompt's text
-def _written(sight: LoadedVision, job: TextJob) -> tuple[str, Prompt]:
+def _written(reader: PromptReader, job: TextJob) -> tuple[str, Prompt]:
     """The prompt as text with placeholders, and what is to be known of it, without tokens."""
-    template, turns, last = sight.template, job.turns, job.turns[-1].role
+    template, turns, last = reader.template, job.turns, job.turns[-1].role
     require_template(job, template is not None)
     if job.mode == "raw" and len(turns) != 1:
         raise InvalidRequestError(
             "mode='raw' continues one text: give a plain prompt without system and history"
         )
     if job.mode == "raw":
-        return _placed(sight, turns[0], ()), Prompt((), continues=True)
+        return _placed(reader, turns[0], ()), Prompt((), continues=True)
     if template is not None:
         (text, prompt), notes = through_template(
-            turns, lambda told: _templated(sight, template, replace(job, turns=tuple(told)))
+            turns, lambda told: _templated(reader, template, replace(job, turns=tuple(told)))
         )
         return text, replace(prompt, adaptations=(*notes, *prompt.adaptations))
-    control = _control(sight, None)
+    control = _control(reader, None)
     if job.mode == "auto" and len(turns) == 1 and last == "user":  # as PaliGemma has it
-        return _placed(sight, turns[0], control), Prompt((), continues=True)
+        return _placed(reader, turns[0], control), Prompt((), continues=True)
     turn, notes = transcript(turns)
     strips = last != "assistant"
     prompt = Prompt((), continues=True, strips_start=strips, stops=STOPS, adaptations=notes)
-    return _placed(sight, turn, control), prompt
+    return _placed(reader, turn, control), prompt
 
 
-def _placed(sight: LoadedVision, turn: ChatTurn, control: Sequence[str]) -> str:
+def _placed(reader: PromptReader, turn: ChatTurn, control: Sequence[str]) -> str:
     """A turn's text with a placeholder where each picture stands."""
     return "".join(
-        _placeholder(sight) if piece is None else marked(piece, control) if control else piece
+        _placeholder(reader) if piece is None else marked(piece, control) if control else piece
         for piece in _pieces(turn)
     )
 
@@ -146,8 +159,8 @@ def _pieces(turn: ChatTurn) -> Iterator[str | None]:
         yield turn.text[done:]
 
 
-def _placeholder(sight: LoadedVision) -> str:
-    token = getattr(sight.processor, "image_token", None)
+def _placeholder(reader: PromptReader) -> str:
+    token = getattr(reader.processor, "image_token", None)
     if token is None:
         raise InvalidRequestError(
             "this model has no place for pictures in a prompt without a chat template"
@@ -155,21 +168,21 @@ def _placeholder(sight: LoadedVision) -> str:
     return str(token)
 
 
-def _control(sight: LoadedVision, literals: str | None) -> tuple[str, ...]:
-    places = sight.processor.all_special_multimodal_tokens
-    return (*control_tokens(sight.model.tokenizer, literals), *map(str, places))
+def _control(reader: PromptReader, literals: str | None) -> tuple[str, ...]:
+    places = reader.processor.all_special_multimodal_tokens
+    return (*control_tokens(reader.tokenizer, literals), *map(str, places))
 
 
-def _templated(sight: LoadedVision, source: str, job: TextJob) -> tuple[str, Prompt]:
+def _templated(reader: PromptReader, source: str, job: TextJob) -> tuple[str, Prompt]:
     """The conversation as the template writes it, the user's control tokens marked."""
-    tokenizer, turns = sight.model.tokenizer, job.turns
+    tokenizer, turns = reader.tokenizer, job.turns
     template = template_for(job, tokenizer.special_tokens_map, source)
-    control = _control(sight, template.literals)
+    control = _control(reader, template.literals)
     mark = marker(control)
     going_on = turns[-1].role == "assistant"
     messages = messages_of(turns, mark, template)
     for turn, message in zip(turns, messages, strict=True):
-        message["content"] = _content(sight, turn, control)
+        message["content"] = _content(reader, turn, control)
     last = mark(turns[-1].text)
     if going_on:
         _append(messages[-1], END_OF_LAST)
@@ -178,7 +191,7 @@ def _templated(sight: LoadedVision, source: str, job: TextJob) -> tuple[str, Pro
         messages,
         tools=tools_of(job.tools, mark),
         going_on=going_on,
-        context_tokens=sight.model.context_tokens,
+        context_tokens=reader.context_tokens,
     )
     require_shown(text, job)
     text = cut_after(text, last) if going_on else text
@@ -191,10 +204,10 @@ def _templated(sight: LoadedVision, source: str, job: TextJob) -> tuple[str, Pro
 
 
 def _content(
-    sight: LoadedVision, turn: ChatTurn, control: Sequence[str]
+    reader: PromptReader, turn: ChatTurn, control: Sequence[str]
 ) -> str | list[dict[str, str]]:
-    if not sight.takes_parts:
-        return _placed(sight, turn, control)
+    if not reader.takes_parts:
+        return _placed(reader, turn, control)
     return [
         {"type": "image"} if piece is None else {"type": "text", "text": marked(piece, control)}
         for piece in _pieces(turn)
@@ -245,9 +258,9 @@ def _decoded(files: Sequence[bytes]) -> list[Image]:
     return pictures
 
 
-def _processed(sight: LoadedVision, text: str, pictures: Sequence[Image]) -> dict[str, Any]:
+def _processed(reader: PromptReader, text: str, pictures: Sequence[Image]) -> dict[str, Any]:
     """What the processor makes of text and pictures."""
-    tokenizer = sight.model.tokenizer
+    tokenizer = reader.tokenizer
     options: dict[str, Any] = {"return_tensors": "pt"}
     if tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token):
         options["add_special_tokens"] = False
@@ -256,7 +269,7 @@ def _processed(sight: LoadedVision, text: str, pictures: Sequence[Image]) -> dic
             text = tokenizer.bos_token + text
         options |= {"add_special_tokens": False, "sanitize_control_tokens": True}
     try:
-        made = sight.processor(
+        made = reader.processor(
             text=[text], images=[list(pictures)] if pictures else None, **options
         )
     except _REFUSALS as error:
@@ -277,9 +290,9 @@ def _begins(tokenizer: Any) -> bool:
     return bool(ids) and ids[0] == tokenizer.bos_token_id
 
 
-def _known(sight: LoadedVision, ids: Sequence[int]) -> list[int]:
+def _known(reader: PromptReader, ids: Sequence[int]) -> list[int]:
     """The ids, without those of pictures' places that lie outside the vocabulary."""
-    places = set(sight.processor.image_token_ids)
-    size = sight.model.vocabulary
+    places = set(reader.processor.image_token_ids)
+    size = reader.vocabulary
     spare = next((token for token in ids if token < size), 0)
     return [spare if token >= size and token in places else token for token in ids]
