@@ -1,12 +1,14 @@
 """Streams of Chat Completions and legacy Completions: chunks to deltas, and how they may end.
 
 ``[DONE]`` is not needed (``transformers serve`` sends none), but a finish reason is, for every
-candidate: without it the stream was cut, whatever the connection says.
+candidate: without it the stream was cut, whatever the connection says. Behind the last one only
+the usage may follow, at once, so a server that then holds the connection is not waited for.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
 
 from pydantic_core import from_json
 
@@ -40,6 +42,8 @@ Piece = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
 
 _DONE = b"[DONE]"
 _MAX_WHOLE_BYTES = 32 * 2**20
+_BEHIND_S = 3.0
+"""Seconds without a word behind the last finish reason, after which nothing more will come."""
 
 
 async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEvent, None]:
@@ -58,7 +62,12 @@ async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEven
         return
     stream = _Stream(answer, sent)
     try:
-        async for event in server_sent_events(answer.chunks()):
+        events = server_sent_events(answer.chunks())
+        while True:
+            following = anext(events, None)
+            event = await (_soon(following) if stream.settled else following)
+            if event is None:
+                break
             for piece in stream.feed(event):
                 yield piece
             if stream.done:
@@ -73,6 +82,14 @@ async def events_of(answer: StreamAnswer, sent: Sent) -> AsyncGenerator[TextEven
     yield Finished(response=stream.response())
 
 
+async def _soon(following: Awaitable[SSEEvent | None]) -> SSEEvent | None:
+    try:
+        async with asyncio.timeout(_BEHIND_S):
+            return await following
+    except TimeoutError:
+        return None
+
+
 async def collect(answer: Answer, sent: Sent) -> TextResponse[object]:
     """The response of a plain call that was answered with an event stream unasked."""
     stream = _Stream(answer, sent)
@@ -82,10 +99,17 @@ async def collect(answer: Answer, sent: Sent) -> TextResponse[object]:
 
 
 class _Stream:
-    """What has come so far of one stream."""
+    """What has come so far of one stream.
+
+    Attributes:
+        done: Whether the server said that it is over.
+        settled: Whether every candidate is finished, and nothing but facts can follow.
+    """
 
     def __init__(self, answer: Answer | StreamAnswer, sent: Sent) -> None:
         self.done = False
+        self.settled = False
+        self._restless = False
         self._answer = answer
         self._sent = sent
         self._facts = Facts()
@@ -109,8 +133,10 @@ class _Stream:
 
         A server that says ``[DONE]`` may have made fewer than were asked for.
         """
+        if not self._finish:
+            return False
         enough = self.done or len(self._finish) >= (self._sent.request.n or 1)
-        return bool(self._finish) and enough and self._seen <= self._finish.keys()
+        return enough and self._seen <= self._finish.keys()
 
     def feed(self, event: SSEEvent) -> list[Piece]:
         """Take one event and give the deltas in it."""
@@ -130,7 +156,14 @@ class _Stream:
             self._text(text, self._repeats.index, pieces)
         for piece in pieces:
             self._collected.add(piece)
+        if self._finish:
+            self._mind_end(pieces)
         return pieces
+
+    def _mind_end(self, pieces: list[Piece]) -> None:
+        """Text behind the last finish reason shows that this server's mean no end."""
+        self._restless = self._restless or (self.settled and bool(pieces))
+        self.settled = self.complete and not self._restless
 
     def _whole(self, data: bytes, pieces: list[Piece]) -> None:
         """Read all there is in one chunk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ from tests.support.server import (
     answer_error,
     answer_sse,
 )
+from tests.support.warped_time import warped
 
 LAST = (None, chunk_of([], USAGE))
 
@@ -177,3 +179,51 @@ async def test_a_failure_before_the_stream() -> None:
         with pytest.raises(RateLimitError) as caught:
             await listen(server)
     assert caught.value.retry_after == 3
+
+
+# ------------------------------------------------------------- a server that holds the connection
+def held(events: list[Any]) -> tuple[list[Any], float]:
+    """What is heard of a stream with pauses (numbers) that ends at None only, and the seconds."""
+
+    async def run() -> tuple[list[Any], float]:
+        clock, left = asyncio.get_running_loop().time, asyncio.Event()
+
+        async def handler(_request: RecordedRequest, reply: Reply) -> None:
+            await reply.start(200, {"content-type": "text/event-stream"})
+            for event in events:
+                if isinstance(event, int):
+                    await asyncio.sleep(event)
+                elif event is None:
+                    await reply.end()
+                    return
+                else:
+                    await reply.event(event[1])
+            await left.wait()
+
+        async with LoopbackServer(limit_s=1e6) as server:
+            server.on("POST", CHAT, handler)
+            own = backend(server)
+            began = clock()
+            heard = [e async for e in own.stream_text(TextRequest(prompt="Hi"), Context("m"))]
+            took = clock() - began
+            left.set()
+            await own.aclose()
+        return heard, took
+
+    return warped(run())
+
+
+def test_nothing_is_waited_for_behind_the_last_finish_reason() -> None:
+    *deltas, last = (found := held([chunk(content="a"), chunk("stop"), 1, LAST]))[0]
+    assert deltas == [TextDelta(text="a")]
+    assert (last.response.text, last.response.usage.output_tokens) == ("a", 7)
+    assert 1 < found[1] < 5
+
+
+def test_a_finish_reason_that_means_no_end_ends_nothing() -> None:
+    """A server that sends one with every chunk is heard to its real end."""
+    every = [chunk("stop", content=text) for text in "abc"]
+    (*deltas, last), seconds = held([every[0], 1, every[1], 20, every[2], None])
+    assert deltas == [TextDelta(text=text) for text in "abc"]
+    assert last.response.text == "abc"
+    assert seconds >= 21
