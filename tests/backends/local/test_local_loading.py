@@ -143,7 +143,7 @@ class Counted:
 @pytest.fixture
 def lock(monkeypatch: pytest.MonkeyPatch) -> Counted:
     counted = Counted()
-    monkeypatch.setattr("gensdk.backends.local.loading._LOADING", counted)
+    monkeypatch.setattr("gensdk.backends.local.loading._LOADING.lock", counted)
     return counted
 
 
