@@ -83,7 +83,7 @@ EQUIVALENT: dict[str, dict[tuple[str, str], str]] = {
     "_alarms": {
         ("if alarm.call is not None and (when > due or number > later):", "Gt -> GtE"):
             "no two numbers are equal; an alarm at the very last moment waits for the next turn",
-        ("_latest = clock", "Assign removed"): "a short cut to what the table gives as well",
+        ("_latest = found", "Assign removed"): "a short cut to what the table gives as well",
     },
     "toolkit.content": {
         ("_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32", "32 -> 33"): "the lowest bit is set anyway",

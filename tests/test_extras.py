@@ -30,6 +30,7 @@ EXTRAS = {
     "gensdk/backends/local/demo": "local-image",
     "gensdk/backends/local/device.py": "quantized",
     "gensdk/backends/local/diffusion": "local-image",
+    "gensdk/backends/local/extra.py": "local-image",
     "gensdk/backends/local/images": "local-image",
     "gensdk/backends/local/music": "local-image",
     "gensdk/backends/local/quantization.py": "quantized",
