@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .loading import Check, Watch
+from .loading import GLANCE_SECONDS, Check, Watch
 from .placing import EngineOwner, Found, Seat
 from .ticket import Ticket
 from .worker import Worker
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 __all__ = ["Arrival", "wait_for"]
-
-_GLANCE_SECONDS = 0.05  # how often one who waits looks whether it still should
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def wait_for(threads: Iterable[threading.Thread], check: Check) -> None:
     for thread in threads:
         while thread.is_alive():
             check()
-            thread.join(_GLANCE_SECONDS)
+            thread.join(GLANCE_SECONDS)
 
 
 def _seated(engine: Engine, owner: EngineOwner | None, found: Found, check: Check) -> Seat:

@@ -20,7 +20,7 @@ from gensdk.errors import ModelLoadError
 from .extra import require_packages
 from .failures import call_failure, detached, load_failure
 from .kinds import kind_of
-from .loading import GLANCE_SECONDS, Check, while_wanted
+from .loading import Check, held, while_wanted
 from .safety import inspect_folder
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class TokenCounters:
 
     def _counted(self, model: str, folder: Path, job: TextJob, check: Check) -> int:
         place = self._place(folder)
-        while not place.lock.acquire(timeout=GLANCE_SECONDS):
-            check()
-        try:
+        with held(place.lock, check):
             try:
                 count = _ready(place, folder, check)
             except Exception as error:  # noqa: BLE001  # what libraries raise is typed here
@@ -81,8 +79,6 @@ class TokenCounters:
             except Exception as error:  # noqa: BLE001  # as above
                 failure = detached(call_failure(error, model, "the prompt cannot be prepared"))
                 raise failure from failure.__cause__
-        finally:
-            place.lock.release()
 
     def _place(self, folder: Path) -> _Place:
         with self._lock:

@@ -22,6 +22,7 @@ __all__ = [
     "GLANCE_SECONDS",
     "Check",
     "Watch",
+    "held",
     "loading",
     "require_complete",
     "turn",
@@ -115,19 +116,25 @@ def loading(check: Check) -> Iterator[None]:
 
 
 @contextmanager
+def held(lock: threading.Lock | threading.RLock, check: Check) -> Iterator[None]:
+    """Hold a lock, asking ``check`` whether to go on waiting for it."""
+    while not lock.acquire(timeout=GLANCE_SECONDS):
+        check()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def turn(check: Check) -> Iterator[None]:
     """Wait until no other model is being loaded; may be entered again by who is inside.
 
     What answers need besides, whole by the first load, is not left to be imported beside another.
     """
-    mine = _LOADING.lock
-    while not mine.acquire(timeout=GLANCE_SECONDS):
-        check()
-    try:
+    with held(_LOADING.lock, check):
         _import_shared()
         yield
-    finally:
-        mine.release()
 
 
 @cache

@@ -21,10 +21,10 @@ __all__ = ["Repeats"]
 _PATIENCE = 4
 """Chunks in a row that may be learned without one like them to follow."""
 
-_CONTENT = re.compile(rb'"content"\s*+:\s*+("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_PADDING = re.compile(rb'"obfuscation"\s*+:\s*+("[A-Za-z0-9]*+")')
+_CONTENT = re.compile(rb'"content"\s*+:\s*+(%b)' % _STRING.pattern, re.DOTALL)
 _LETTERS = re.compile(rb'"[A-Za-z0-9]*+"')
+_PADDING = re.compile(rb'"obfuscation"\s*+:\s*+(%b)' % _LETTERS.pattern)
 
 
 class Repeats:
